@@ -1,0 +1,41 @@
+"""Turn markers of a real tokenizer and its chat template."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .errors import OperatorError
+from .spans import Message, TurnMarkers, derive_markers, unsupported
+
+
+def markers_of_tokenizer(tokenizer: Any, chat_template: str | None = None) -> TurnMarkers:
+    """Returns the turn markers of `chat_template`, or of the tokenizer's own when None.
+
+    Raises `OperatorError(chat_template_unsupported)` when there is no template or its assistant
+    turns cannot be told from the others.
+    """
+    if chat_template is None and not getattr(tokenizer, "chat_template", None):
+        raise unsupported("the tokenizer has no chat template")
+
+    def render(messages: list[Message], add_generation_prompt: bool) -> list[int]:
+        try:
+            ids = tokenizer.apply_chat_template(
+                messages,
+                chat_template=chat_template,
+                add_generation_prompt=add_generation_prompt,
+                tokenize=True,
+                return_dict=False,
+            )
+        except OperatorError:
+            raise
+        except Exception as error:  # templates run arbitrary Jinja and raise what they like
+            raise unsupported(f"rendering it failed ({type(error).__name__}: {error})") from error
+        return list(ids)
+
+    special = set(tokenizer.all_special_ids)
+    added = set(getattr(tokenizer, "added_tokens_decoder", {}))
+    return derive_markers(
+        render,
+        is_special=lambda token: token in special or token in added,
+        is_blank=lambda token: token not in special and not tokenizer.decode([token]).strip(),
+    )

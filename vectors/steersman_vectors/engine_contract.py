@@ -1,0 +1,104 @@
+"""What server and plugin agree on about an engine, though neither imports the other.
+
+Options travel in vLLM's `additional_config`; what an API process knows about its engine is kept on
+vLLM's input processor, the one object that both sides hold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .errors import CallerError, OperatorError
+from .spans import TurnMarkers
+
+CONFIG_KEY = "steering"
+WORKER_EXTENSION = "vllm_steersman.worker.SteeringWorkerExtension"
+RPC_LOAD = "steering_load"
+"""(native bytes) -> {"digest"} or {"error", "code"}, from every worker."""
+RPC_STATUS = "steering_status"
+"""() -> what a worker holds, from every worker."""
+
+_INTAKE = "_steersman_intake"
+
+
+class EngineSteering(BaseModel):
+    """Options fixed when the engine starts; part of vLLM's compile-cache key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    layers: Literal["all"] | tuple[int, ...] = "all"
+    """Decoder blocks that can be steered; each costs one row per running request."""
+    op_version: int = Field(default=1, frozen=True)
+    """Raised when the injected operation changes, so that no old compiled graph is reused."""
+
+    def layer_indices(self, num_layers: int) -> tuple[int, ...]:
+        """Returns the steered blocks of a model with `num_layers` blocks, ascending.
+
+        Raises `OperatorError(invalid_steering_layers)` for an index the model does not have.
+        """
+        if self.layers == "all":
+            return tuple(range(num_layers))
+        wrong = [i for i in self.layers if not 0 <= i < num_layers]
+        if wrong or not self.layers:
+            raise OperatorError(
+                f"--steering-layers: got {list(self.layers)}, expected 'all' or indices from 0 to "
+                f"{num_layers - 1}: this model has {num_layers} decoder blocks",
+                code="invalid_steering_layers",
+            )
+        return tuple(sorted(set(self.layers)))
+
+
+def parse_layers(text: str) -> Literal["all"] | tuple[int, ...]:
+    """Returns what `--steering-layers` says: `all`, or comma-separated block indices."""
+    if text.strip() == "all":
+        return "all"
+    try:
+        return tuple(sorted({int(part) for part in text.split(",")}))
+    except ValueError as error:
+        raise OperatorError(
+            f"--steering-layers: got {text!r}, expected 'all' or indices such as 23,29,35",
+            code="invalid_steering_layers",
+        ) from error
+
+
+def read_engine_config(additional_config: Any) -> EngineSteering | None:
+    """Returns the steering options of an engine, or None when it was started without them."""
+    if not isinstance(additional_config, dict) or CONFIG_KEY not in additional_config:
+        return None
+    try:
+        return EngineSteering.model_validate(additional_config[CONFIG_KEY])
+    except ValidationError as error:
+        raise OperatorError(
+            f"additional_config[{CONFIG_KEY!r}] is not valid: {error}",
+            code="invalid_steering_config",
+        ) from error
+
+
+@dataclass
+class Intake:
+    """What one API process knows about its engine."""
+
+    resident: set[str] = field(default_factory=set)
+    """Digests of vectors that every worker has confirmed."""
+    markers: TurnMarkers | OperatorError | None = None
+    """Turn markers of the chat template, or why there are none; None until first needed."""
+
+
+def intake_of(input_processor: Any) -> Intake:
+    """Returns the intake state of the engine client that owns `input_processor`."""
+    state = getattr(input_processor, _INTAKE, None)
+    if not isinstance(state, Intake):
+        state = Intake()
+        setattr(input_processor, _INTAKE, state)
+    return state
+
+
+def loaded_digest(answers: list[dict[str, Any]]) -> str:
+    """Returns the digest that all workers confirmed; raises the first refusal as `CallerError`."""
+    for answer in answers:
+        if "error" in answer:
+            raise CallerError(answer["error"], code=answer["code"])
+    return str(answers[0]["digest"])
