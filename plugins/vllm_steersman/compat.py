@@ -1,0 +1,200 @@
+"""Every private vLLM name that Steersman relies on, and the versions they were verified on.
+
+NOTE: nothing outside this file may import or touch a name that vLLM does not document. Each seam
+below names its vLLM function; `tests/engine` runs all of them.
+
+    verified   how
+    0.32.0     CPU build, V1 runner, tests/engine
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steersman_vectors.errors import OperatorError
+
+VERIFIED_VERSIONS = ("0.32.0",)
+OVERRIDE_ENV = "STEERSMAN_ALLOW_VLLM"
+
+_installed = False
+
+
+def check_version() -> None:
+    """Raises `OperatorError(vllm_version_unverified)` unless the installed vLLM was verified."""
+    version = vllm_version()
+    if version in VERIFIED_VERSIONS or os.environ.get(OVERRIDE_ENV) == version:
+        return
+    raise OperatorError(
+        f"Steersman was verified on vLLM {', '.join(VERIFIED_VERSIONS)}; this is {version}. "
+        f"Install a verified version, or set {OVERRIDE_ENV}={version} to run unverified at your "
+        "own risk, or leave 'steersman' out of VLLM_PLUGINS to run vLLM without steering",
+        code="vllm_version_unverified",
+    )
+
+
+def vllm_version() -> str:
+    """Returns the installed vLLM's release, local suffix removed (`0.32.0+cpu` -> `0.32.0`)."""
+    import vllm
+
+    return str(vllm.__version__).partition("+")[0]
+
+
+def install() -> None:
+    """Wraps vLLM's seams, once per process."""
+    global _installed
+    if _installed:
+        return
+    _installed = True
+    _install_intake()
+    _install_prefix_cache()
+    _install_runner_v1()
+
+
+def _install_intake() -> None:
+    """`InputProcessor.process_inputs`: the last stop in the API process."""
+    from vllm.v1.engine.input_processor import InputProcessor
+
+    from .intake import take_in
+
+    original = InputProcessor.process_inputs
+
+    @functools.wraps(original)
+    def process_inputs(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return take_in(self, original(self, *args, **kwargs))
+
+    InputProcessor.process_inputs = process_inputs
+
+
+def _install_prefix_cache() -> None:
+    """`_gen_prompt_embeds_extra_hash_keys`: looked up in its module at every block hash."""
+    from vllm.v1.core import kv_cache_utils
+
+    from .prefix_cache import steering_hash_keys
+
+    original = kv_cache_utils._gen_prompt_embeds_extra_hash_keys
+
+    @functools.wraps(original)
+    def extra_keys(request: Any, start: int, end: int) -> list[tuple[str, bytes]]:
+        keys: list[tuple[str, bytes]] = original(request, start, end)
+        steering = steering_hash_keys(request, start, end)
+        return keys + steering if steering else keys
+
+    kv_cache_utils._gen_prompt_embeds_extra_hash_keys = extra_keys
+
+
+def _install_runner_v1() -> None:
+    """`GPUModelRunner`, which the CPU runner inherits: load, batch changes, inputs, dummy runs."""
+    from vllm.v1.worker.cpu_model_runner import CPUModelRunner
+    from vllm.v1.worker.gpu_model_runner import GPUModelRunner
+
+    from . import runner_v1
+
+    for runner_class in (GPUModelRunner, CPUModelRunner):
+        if "load_model" in vars(runner_class):
+            _after(runner_class, "load_model", runner_v1.after_load_model)
+    _after(GPUModelRunner, "_update_states", runner_v1.after_update_states)
+    _after(GPUModelRunner, "_prepare_inputs", runner_v1.after_prepare_inputs)
+    _before(GPUModelRunner, "_dummy_run", runner_v1.before_dummy_run)
+
+
+def _after(owner: type, name: str, then: Callable[..., None]) -> None:
+    original = getattr(owner, name)
+
+    @functools.wraps(original)
+    def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
+        result = original(self, *args, **kwargs)
+        then(self, *args, **kwargs)
+        return result
+
+    setattr(owner, name, wrapped)
+
+
+def _before(owner: type, name: str, first: Callable[[Any], None]) -> None:
+    original = getattr(owner, name)
+
+    @functools.wraps(original)
+    def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
+        first(self)
+        return original(self, *args, **kwargs)
+
+    setattr(owner, name, wrapped)
+
+
+def refused_features(vllm_config: Any) -> list[str]:
+    """Returns the options of this engine that cannot be steered exactly, each with its remedy."""
+    parallel = vllm_config.parallel_config
+    compilation = vllm_config.compilation_config
+    scheduler = vllm_config.scheduler_config
+    refused = []
+    if vllm_config.use_v2_model_runner:
+        refused.append("model runner V2 (set VLLM_USE_V2_MODEL_RUNNER=0)")
+    if parallel.use_ubatching:
+        refused.append("microbatching (remove --enable-dbo / --ubatch-size)")
+    if getattr(compilation.pass_config, "enable_sp", False):
+        refused.append("sequence-parallel residuals (remove enable_sp from the pass config)")
+    if vllm_config.speculative_config is not None and scheduler.async_scheduling:
+        refused.append("speculative decoding with async scheduling (add --no-async-scheduling)")
+    if vllm_config.model_config.is_encoder_decoder:
+        refused.append("encoder-decoder models")
+    if vllm_config.model_config.runner_type != "generate":
+        refused.append("pooling models")
+    return refused
+
+
+def num_hidden_layers(vllm_config: Any) -> int:
+    """Returns the number of decoder blocks of the language model, all pipeline ranks together."""
+    return int(vllm_config.model_config.hf_text_config.num_hidden_layers)
+
+
+def hidden_size(vllm_config: Any) -> int:
+    """Returns the width of the residual stream."""
+    return int(vllm_config.model_config.get_hidden_size())
+
+
+def max_running_requests(vllm_config: Any) -> int:
+    """Returns how many requests one step can hold."""
+    return int(vllm_config.scheduler_config.max_num_seqs)
+
+
+def is_absent_layer(module: Any) -> bool:
+    """Returns whether the block lives on another pipeline rank."""
+    from vllm.model_executor.models.utils import PPMissingLayer
+
+    return isinstance(module, PPMissingLayer)
+
+
+def new_requests(scheduler_output: Any) -> list[tuple[str, Any, int]]:
+    """Returns (request id, sampling params, prompt length) of requests new to this worker."""
+    return [
+        (new.req_id, new.sampling_params, len(new.prompt_token_ids or ()))
+        for new in scheduler_output.scheduled_new_reqs
+    ]
+
+
+def batch_order(runner: Any) -> list[str]:
+    """Returns the request ids in the order of this step's tokens; a list vLLM edits in place."""
+    req_ids: list[str] = runner.input_batch.req_ids
+    return req_ids
+
+
+def num_computed_tokens(runner: Any, num_reqs: int) -> NDArray[np.int32]:
+    """Returns int32 `[num_reqs]`: position of each request's first token of this step (a view)."""
+    computed: NDArray[np.int32] = runner.input_batch.num_computed_tokens_cpu[:num_reqs]
+    return computed
+
+
+def request_sampling_params(request: Any) -> Any:
+    """Returns the sampling params of a scheduler-side `Request`."""
+    return request.sampling_params
+
+
+def prompt_ids_of(engine_core_request: Any) -> Sequence[int] | None:
+    """Returns the prompt's token ids, or None for a prompt of embeddings only."""
+    ids: Sequence[int] | None = engine_core_request.prompt_token_ids
+    return ids

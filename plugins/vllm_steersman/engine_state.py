@@ -1,0 +1,135 @@
+"""Steering inside one worker: tracks running requests, keeps rows written, routes each step."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from steersman_vectors.plan import SteeringPlan
+
+from .attach import SteeringBuffers
+from .resident import ResidentVectors
+from .route import Batch, Track, batch_of, route, track_of
+from .rows import RowPool
+
+
+class EngineState:
+    """What a model runner calls: `add`, `remove`, then `step` before every forward pass."""
+
+    def __init__(self, buffers: SteeringBuffers, resident: ResidentVectors, max_requests: int):
+        self.buffers = buffers
+        self.resident = resident
+        self.pool = RowPool(max_requests)
+        self.high_water = 0
+        self._tracks: dict[str, Track] = {}
+        self._order: list[str] = []
+        self._batch: Batch | None = None
+        self._dirty_tokens = 0
+        """Tokens of the last step that were routed; beyond them the device buffers are zero."""
+        self._settled = False
+        """Whether the device already holds the routing of an unchanged decode batch."""
+        max_tokens = buffers.token_row.shape[0]
+        self._on_host = buffers.token_row.device.type == "cpu"
+        pin = not self._on_host
+        self._row_staging = (
+            buffers.token_row
+            if self._on_host
+            else torch.zeros(max_tokens, dtype=torch.int64, pin_memory=pin)
+        )
+        self._gate_staging = (
+            buffers.token_gate
+            if self._on_host
+            else torch.zeros(max_tokens, 1, dtype=torch.float32, pin_memory=pin)
+        )
+        self._row_np: NDArray[np.int64] = self._row_staging.numpy()
+        self._gate_np: NDArray[np.float32] = self._gate_staging.numpy()[:, 0]
+
+    @property
+    def active_requests(self) -> int:
+        """Returns how many requests with a plan this worker knows, running or preempted."""
+        return len(self._tracks)
+
+    def add(self, request_id: str, plan: SteeringPlan) -> None:
+        """Starts tracking a request; its turns are bound and its vectors resident."""
+        if plan.terms:
+            self._tracks[request_id] = track_of(plan)
+            self._batch = None
+
+    def remove(self, request_ids: Iterable[str]) -> None:
+        """Stops tracking finished or aborted requests; unknown ids are fine."""
+        if self._tracks:
+            for request_id in request_ids:
+                if self._tracks.pop(request_id, None) is not None:
+                    self._batch = None
+
+    def step(
+        self,
+        order: list[str],
+        num_computed: NDArray[np.integer],
+        num_scheduled: NDArray[np.integer],
+    ) -> None:
+        """Routes the step's tokens: request ids in token order, with their positions."""
+        if not self._tracks:
+            self.clear()
+            return
+        if self._batch is None or order != self._order:
+            self._rebatch(order)
+        batch = self._batch
+        assert batch is not None
+        decode = int(num_scheduled.max()) == 1
+        if self._settled and decode and batch.constant:
+            return
+        total = route(batch, num_computed, num_scheduled, self._row_np, self._gate_np)
+        self._row_np[total : self._dirty_tokens] = 0
+        self._gate_np[total : self._dirty_tokens] = 0.0
+        touched = max(total, self._dirty_tokens)
+        self._dirty_tokens = total
+        self._upload(touched)
+        self._settled = decode and batch.constant and bool((num_computed >= batch.open_start)[
+            batch.rows > 0
+        ].all())  # fmt: skip
+
+    def clear(self) -> None:
+        """Routes every token to row 0; nothing to do when that is so already."""
+        if self._dirty_tokens:
+            self._row_np[: self._dirty_tokens] = 0
+            self._gate_np[: self._dirty_tokens] = 0.0
+            self._upload(self._dirty_tokens)
+            self._dirty_tokens = 0
+        self._settled = False
+
+    def _rebatch(self, order: list[str]) -> None:
+        tracks = [self._tracks.get(request_id) for request_id in order]
+        terms = {t.row_key: t.terms for t in tracks if t is not None}
+        row_of = self._write_rows(terms)
+        self._batch = batch_of(tracks, row_of)
+        self._order = list(order)
+        self._settled = False
+
+    def _write_rows(self, terms: dict[str, tuple[tuple[str, float], ...]]) -> dict[str, int]:
+        assignment = self.pool.assign(terms)
+        self.high_water = max(self.high_water, len(terms))
+        for key in assignment.to_write:
+            try:
+                self._write_row(assignment.row_of[key], terms[key])
+            except BaseException:
+                self.pool.forget(key)
+                raise
+        return assignment.row_of
+
+    def _write_row(self, row: int, terms: Collection[tuple[str, float]]) -> None:
+        rows = self.buffers.rows
+        host = np.zeros((rows.shape[0], rows.shape[2]), dtype=np.float32)
+        for k, layer_idx in enumerate(self.buffers.layers):
+            delta = self.resident.sum_deltas(tuple(terms), layer_idx)
+            if delta is not None:
+                host[k] = delta
+        rows[:, row].copy_(torch.from_numpy(host).to(rows.dtype))
+
+    def _upload(self, n: int) -> None:
+        if not self._on_host:
+            self.buffers.token_row[:n].copy_(self._row_staging[:n], non_blocking=True)
+            self.buffers.token_gate[:n].copy_(self._gate_staging[:n], non_blocking=True)

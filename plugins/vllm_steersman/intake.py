@@ -1,0 +1,84 @@
+"""Intake: the last stop of a request in the API process, where its plan meets its prompt.
+
+Here the turns are found in the prompt's token ids, and a plan that the engine could not execute
+exactly is refused, so that nothing invalid ever reaches the engine.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from steersman_vectors.chat_template import markers_of_tokenizer
+from steersman_vectors.engine_contract import Intake, intake_of, read_engine_config
+from steersman_vectors.errors import CallerError, OperatorError
+from steersman_vectors.plan import EXTRA_ARGS_KEY, SteeringPlan, decode_plan
+from steersman_vectors.spans import TurnMarkers, steered_turns
+
+from . import compat
+
+
+def take_in(input_processor: Any, request: Any) -> Any:
+    """Returns vLLM's engine request with its plan bound to its prompt; unsteered ones unchanged.
+
+    Raises `CallerError` (invalid_plan, vector_not_resident, ...), which vLLM reports to the caller.
+    """
+    params = request.sampling_params
+    if params is None or not params.extra_args or EXTRA_ARGS_KEY not in params.extra_args:
+        return request
+    plan = decode_plan(params.extra_args[EXTRA_ARGS_KEY])
+    bound = _bind(input_processor, request, plan)
+    extra_args = dict(params.extra_args)
+    if bound.terms:
+        extra_args[EXTRA_ARGS_KEY] = bound.to_wire()
+    else:
+        del extra_args[EXTRA_ARGS_KEY]
+    params.extra_args = extra_args
+    return request
+
+
+def _bind(input_processor: Any, request: Any, plan: SteeringPlan) -> SteeringPlan:
+    if read_engine_config(input_processor.vllm_config.additional_config) is None:
+        raise CallerError(
+            "this request carries a steering plan, but the engine was started without steering. "
+            "Start it with LLM(..., **vllm_steersman.engine_args()) or `steersman serve`",
+            code="steering_not_enabled",
+            param=EXTRA_ARGS_KEY,
+        )
+    state = intake_of(input_processor)
+    for digest, _ in plan.terms:
+        if digest not in state.resident:
+            raise CallerError(
+                f"vector {digest} is not loaded in the engine. Load it first with "
+                "vllm_steersman.load_vector(llm, file)",
+                code="vector_not_resident",
+                param=EXTRA_ARGS_KEY,
+            )
+    if request.resumable:
+        raise CallerError(
+            "steering does not support streaming-input sessions",
+            code="steering_unsupported",
+            param=EXTRA_ARGS_KEY,
+        )
+    prompt = compat.prompt_ids_of(request)
+    if prompt is None:
+        raise CallerError(
+            "steering needs the prompt as text or token ids; this prompt is embeddings only",
+            code="steering_unsupported",
+            param=EXTRA_ARGS_KEY,
+        )
+    if plan.scope is None:
+        return plan
+    markers = _markers(state, input_processor) if plan.scope == "assistant" else None
+    return plan.with_turns(steered_turns(plan.scope, prompt, markers))
+
+
+def _markers(state: Intake, input_processor: Any) -> TurnMarkers:
+    if state.markers is None:
+        try:
+            state.markers = markers_of_tokenizer(input_processor.get_tokenizer())
+        except OperatorError as error:
+            state.markers = error
+    if isinstance(state.markers, OperatorError):
+        why = state.markers
+        raise CallerError(why.message, code=why.code, param=why.param)
+    return state.markers

@@ -1,0 +1,59 @@
+"""Offline use: the same engine and the same plan through `vllm.LLM`, no server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from steersman_vectors.card import Scope
+from steersman_vectors.engine_contract import (
+    CONFIG_KEY,
+    RPC_LOAD,
+    WORKER_EXTENSION,
+    EngineSteering,
+    intake_of,
+    loaded_digest,
+)
+from steersman_vectors.formats import native
+from steersman_vectors.plan import EXTRA_ARGS_KEY, SteeringPlan
+from steersman_vectors.schedule import CONSTANT, Constant, Linear
+from steersman_vectors.vector import SteeringVector
+
+
+def engine_args(layers: str | tuple[int, ...] = "all") -> dict[str, Any]:
+    """Returns keyword arguments for `vllm.LLM` that start its engine with steering.
+
+    >>> engine_args(layers=(23, 29))["additional_config"]["steering"]["layers"]
+    [23, 29]
+    """
+    config = EngineSteering.model_validate({"layers": layers})
+    return {
+        "worker_extension_cls": WORKER_EXTENSION,
+        "additional_config": {CONFIG_KEY: config.model_dump(mode="json")},
+    }
+
+
+def load_vector(llm: Any, source: str | Path | SteeringVector) -> str:
+    """Makes a vector resident in every worker of a `vllm.LLM` and returns its digest.
+
+    source: a file in the native format, or a vector. Raises `CallerError` when the file is not
+    valid or the engine cannot steer its layers.
+    """
+    vector = source if isinstance(source, SteeringVector) else native.load(Path(source))
+    data = native.dumps(vector)
+    answers = llm.collective_rpc(RPC_LOAD, args=(data,))
+    digest = loaded_digest(answers)
+    intake_of(llm.llm_engine.input_processor).resident.add(digest)
+    return digest
+
+
+def plan_args(
+    alphas: Mapping[str, float],
+    *,
+    scope: Scope = "assistant",
+    schedule: Constant | Linear = CONSTANT,
+) -> dict[str, Any]:
+    """Returns `SamplingParams(extra_args=...)` that adds each vector (by digest) at its alpha."""
+    plan = SteeringPlan(terms=tuple(alphas.items()), scope=scope, schedule=schedule)
+    return {EXTRA_ARGS_KEY: plan.to_wire()}

@@ -1,0 +1,156 @@
+"""Routing: the row and the gate of every token of one step. Pure numpy, no vLLM, no torch.
+
+`route_reference` says what is meant, token by token; `route` does it in one vectorised pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steersman_vectors.plan import SteeringPlan
+from steersman_vectors.schedule import gate_reference, gates, is_constant, slope_and_floor
+
+NEVER = np.iinfo(np.int64).max // 2
+"""Start of an open turn that a request does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One request's plan, flattened for routing."""
+
+    row_key: str
+    terms: tuple[tuple[str, float], ...]
+    open_start: int
+    """First position of the turn being generated, or NEVER."""
+    closed: tuple[tuple[int, int], ...]
+    """Finished turns of the prompt, `[start, end)`, ascending."""
+    slope: float
+    floor: float
+    constant: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The running requests in token order, as arrays; rebuilt when the batch changes."""
+
+    tracks: tuple[Track | None, ...]
+    rows: NDArray[np.int64]
+    open_start: NDArray[np.int64]
+    slope: NDArray[np.float64]
+    floor: NDArray[np.float64]
+    has_closed: tuple[int, ...]
+    """Indices of requests with finished turns in their prompt."""
+    constant: bool
+    """Whether every gate is 0 or 1."""
+
+
+def track_of(plan: SteeringPlan) -> Track:
+    """Returns the plan flattened; its turns are known."""
+    turns = plan.turns or ()
+    open_start = turns[-1][0] if turns and turns[-1][1] is None else NEVER
+    slope, floor = slope_and_floor(plan.schedule)
+    return Track(
+        row_key=plan.row_key,
+        terms=plan.terms,
+        open_start=open_start,
+        closed=tuple((s, e) for s, e in turns if e is not None),
+        slope=slope,
+        floor=floor,
+        constant=is_constant(plan.schedule),
+    )
+
+
+def batch_of(tracks: Sequence[Track | None], row_of: dict[str, int]) -> Batch:
+    """Returns the batch as arrays; a request without a plan has row 0 and is never open."""
+    return Batch(
+        tracks=tuple(tracks),
+        rows=np.array([row_of[t.row_key] if t else 0 for t in tracks], dtype=np.int64),
+        open_start=np.array([t.open_start if t else NEVER for t in tracks], dtype=np.int64),
+        slope=np.array([t.slope if t else 0.0 for t in tracks], dtype=np.float64),
+        floor=np.array([t.floor if t else 0.0 for t in tracks], dtype=np.float64),
+        has_closed=tuple(i for i, t in enumerate(tracks) if t and t.closed),
+        constant=all(t.constant for t in tracks if t),
+    )
+
+
+def route(
+    batch: Batch,
+    num_computed: NDArray[np.integer],
+    num_scheduled: NDArray[np.integer],
+    token_row: NDArray[np.int64],
+    token_gate: NDArray[np.float32],
+) -> int:
+    """Writes row `[T]` and gate `[T]` of the step's T tokens and returns T.
+
+    num_computed `[num_reqs]`: position of each request's first token of the step.
+    num_scheduled `[num_reqs]`: its tokens in the step; tokens lie in request order.
+    """
+    computed = num_computed.astype(np.int64)
+    if int(num_scheduled.max()) == 1:
+        total = len(computed)
+        rows, positions, start = batch.rows, computed, batch.open_start
+        slope, floor = batch.slope, batch.floor
+        first = np.arange(total)
+    else:
+        ends = np.cumsum(num_scheduled, dtype=np.int64)
+        total = int(ends[-1])
+        first = ends - num_scheduled
+        of = np.repeat(np.arange(len(computed)), num_scheduled)
+        positions = np.arange(total) - first[of] + computed[of]
+        rows, start = batch.rows[of], batch.open_start[of]
+        slope, floor = batch.slope[of], batch.floor[of]
+    distance = positions - start
+    is_open = distance >= 0
+    token_row[:total] = np.where(is_open, rows, 0)
+    token_gate[:total] = np.where(is_open, gates(slope, floor, np.maximum(distance, 0)), 0.0)
+    for i in batch.has_closed:
+        _route_closed(batch, i, int(computed[i]), int(num_scheduled[i]), int(first[i]),
+                      token_row, token_gate)  # fmt: skip
+    return total
+
+
+def _route_closed(
+    batch: Batch,
+    i: int,
+    computed: int,
+    scheduled: int,
+    first: int,
+    token_row: NDArray[np.int64],
+    token_gate: NDArray[np.float32],
+) -> None:
+    """Writes the tokens of request i that lie in finished turns of its prompt."""
+    track = batch.tracks[i]
+    assert track is not None
+    if computed >= track.closed[-1][1]:
+        return
+    for turn_start, turn_end in track.closed:
+        begin, stop = max(turn_start, computed), min(turn_end, computed + scheduled)
+        if begin < stop:
+            where = slice(first + begin - computed, first + stop - computed)
+            token_row[where] = batch.rows[i]
+            token_gate[where] = gates(
+                track.slope, track.floor, np.arange(begin, stop, dtype=np.int64) - turn_start
+            )
+
+
+def route_reference(
+    plans: Sequence[SteeringPlan | None],
+    row_of: dict[str, int],
+    num_computed: Sequence[int],
+    num_scheduled: Sequence[int],
+) -> list[tuple[int, float]]:
+    """Returns (row, gate) of each token, straight from the definition."""
+    out = []
+    for plan, computed, scheduled in zip(plans, num_computed, num_scheduled, strict=True):
+        for position in range(computed, computed + scheduled):
+            row, gate = 0, 0.0
+            for start, end in (plan.turns or ()) if plan else ():
+                if plan and start <= position and (end is None or position < end):
+                    row = row_of[plan.row_key]
+                    gate = gate_reference(plan.schedule, position - start)
+            out.append((row, gate))
+    return out

@@ -1,0 +1,44 @@
+"""Methods added to vLLM's workers, called through `collective_rpc`. They answer, never raise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from steersman_vectors.errors import SteersmanError
+
+from .runner_v1 import state_of
+
+
+class SteeringWorkerExtension:
+    """vLLM mixes this into its worker class (`worker_extension_cls`)."""
+
+    def steering_load(self, data: bytes) -> dict[str, Any]:
+        """Makes a vector resident; returns {"digest"} or {"error", "code"}."""
+        state = state_of(self.model_runner)  # type: ignore[attr-defined]
+        if state is None:
+            return {
+                "error": "the engine was started without steering",
+                "code": "steering_not_enabled",
+            }
+        try:
+            return {"digest": state.resident.load(data)}
+        except SteersmanError as error:
+            return {"error": error.message, "code": error.code}
+
+    def steering_status(self) -> dict[str, Any]:
+        """Returns what this worker holds: layers, residents, rows, requests, bytes."""
+        state = state_of(self.model_runner)  # type: ignore[attr-defined]
+        if state is None:
+            return {"enabled": False}
+        return {
+            "enabled": True,
+            "layers": list(state.buffers.layers),
+            "layers_all_ranks": sorted(state.resident.layers),
+            "hidden_size": state.resident.hidden_size,
+            "resident": list(state.resident.digests()),
+            "rows": state.pool.capacity,
+            "rows_cached": len(state.pool),
+            "rows_high_water": state.high_water,
+            "tracked_requests": state.active_requests,
+            "buffer_bytes": state.buffers.nbytes,
+        }
