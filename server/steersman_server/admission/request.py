@@ -1,0 +1,77 @@
+"""The `steering` field of a request, as callers write it."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from steersman_vectors.card import Scope
+from steersman_vectors.errors import CallerError
+from steersman_vectors.schedule import Schedule
+
+PARAM = "steering"
+
+
+def _alpha_or_preset(value: object) -> float | str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"got {value!r}, expected a number (alpha) or the name of a preset")
+    if isinstance(value, int) and abs(value) > 10**9:
+        raise ValueError("alpha is out of range")
+    if not math.isfinite(value):
+        raise ValueError(f"alpha must be a finite number, got {value}")
+    return float(value)
+
+
+class SteeringRequest(BaseModel):
+    """`{"vectors": {name[@version|@alias]: alpha | preset}, "scope", "schedule", "required"}`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    vectors: dict[str, Annotated[float | str, BeforeValidator(_alpha_or_preset)]] = Field(
+        min_length=1, max_length=32
+    )
+    scope: Scope | None = None
+    """None: the preset's, else the server's default."""
+    schedule: Schedule | None = None
+    """None: the preset's, else constant."""
+    required: bool = Field(default=False, strict=True)
+    """Refuse rather than serve unsteered when operators have switched steering off."""
+
+
+def parse_steering(value: Any) -> SteeringRequest | bool | None:
+    """Returns the field parsed; False when the caller wants no steering, None when it is absent.
+
+    Raises `CallerError(invalid_steering)` that names the key, what was got and what is expected.
+    """
+    if value is None or value is False:
+        return value
+    if not isinstance(value, dict):
+        raise CallerError(
+            f"'steering' must be an object or false, got {value!r:.80}",
+            code="invalid_steering",
+            param=PARAM,
+        )
+    try:
+        return SteeringRequest.model_validate(value)
+    except ValidationError as error:
+        raise _explain(error) from error
+
+
+def _explain(error: ValidationError) -> CallerError:
+    first = error.errors(include_url=False)[0]
+    path = [str(part) for part in first["loc"]]
+    where = ".".join([PARAM, *path])
+    if first["type"] == "extra_forbidden":
+        allowed = ", ".join(SteeringRequest.model_fields)
+        message = f"unknown key {where!r}; a steering object has: {allowed}"
+        code = "unknown_key"
+    else:
+        message = f"invalid value at {where!r}: {first['msg'].removeprefix('Value error, ')}"
+        if not isinstance(first.get("input"), dict | list) and first["type"] != "value_error":
+            message += f", got {first.get('input')!r:.80}"
+        code = "invalid_alpha" if path[:1] == ["vectors"] else "invalid_steering"
+    return CallerError(message, code=code, param=where)

@@ -1,0 +1,143 @@
+"""The decision: one pure function from a request and a registry snapshot to a plan or a refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+from steersman_vectors.card import Preset, Scope
+from steersman_vectors.errors import CallerError, OperatorError
+from steersman_vectors.names import parse_ref
+from steersman_vectors.plan import MAX_ALPHA, SteeringPlan
+from steersman_vectors.registry.entry import VectorEntry
+from steersman_vectors.registry.snapshot import RegistrySnapshot
+from steersman_vectors.schedule import CONSTANT, Constant, Linear
+
+from .decision import AppliedVector, Decision
+from .request import PARAM, SteeringRequest
+
+T = TypeVar("T")
+AnySchedule = Constant | Linear
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """What the running engine can do; fixed at start."""
+
+    fingerprint: str
+    """Of the base model that is served."""
+    layers: frozenset[int]
+    """Decoder blocks with a hook."""
+    assistant_scope: OperatorError | None
+    """None when the chat template gave turn markers, else why not."""
+
+    @property
+    def default_scope(self) -> Scope:
+        """Returns the scope of requests and presets that name none."""
+        return "assistant" if self.assistant_scope is None else "generation"
+
+
+def resolve(
+    request: SteeringRequest | bool | None, snapshot: RegistrySnapshot, engine: EngineFacts
+) -> Decision:
+    """Returns the decision for a request's parsed `steering` field.
+
+    Raises `CallerError`: vector_not_found, vector_model_mismatch, preset_not_found,
+    alpha_out_of_range, vector_layers_not_served, schedule_conflict, scope_conflict,
+    chat_template_unsupported.
+    """
+    if not isinstance(request, SteeringRequest):
+        reason = "request_off" if request is False else "default"
+        return Decision(None, (), reason, snapshot.revision)  # type: ignore[arg-type]
+    applied = []
+    presets: list[Preset | None] = []
+    for text, dial in request.vectors.items():
+        entry = _find(text, snapshot, engine)
+        preset = _preset(entry, dial, text) if isinstance(dial, str) else None
+        alpha = float(dial) if preset is None else preset.alpha
+        _check_alpha(entry, alpha, text)
+        presets.append(preset)
+        named = dial if isinstance(dial, str) else None
+        applied.append(AppliedVector(entry.name, entry.version, alpha, entry.digest, named))
+    scope = request.scope or _agreed("scope", [p.scope if p else None for p in presets])
+    scope = _available(scope or engine.default_scope, engine)
+    schedules = [p.schedule if p else None for p in presets]
+    schedule = request.schedule or cast(AnySchedule | None, _agreed("schedule", schedules))
+    plan = _plan(applied, scope, CONSTANT if schedule is None else schedule)
+    return Decision(
+        plan if plan.terms else None, tuple(applied), "request", snapshot.revision, scope
+    )
+
+
+def _find(text: str, snapshot: RegistrySnapshot, engine: EngineFacts) -> VectorEntry:
+    try:
+        entry = snapshot.find(parse_ref(text), engine.fingerprint)
+    except CallerError as error:
+        raise CallerError(error.message, code=error.code, param=f"{PARAM}.vectors") from error
+    unserved = sorted(set(entry.card.layers) - engine.layers)
+    if unserved:
+        raise CallerError(
+            f"vector {text!r} steers layers {sorted(entry.card.layers)}, but this server was "
+            f"started without layers {unserved}; restart it with --steering-layers all",
+            code="vector_layers_not_served",
+            param=f"{PARAM}.vectors",
+        )
+    return entry
+
+
+def _preset(entry: VectorEntry, name: str, text: str) -> Preset:
+    preset = entry.card.presets.get(name)
+    if preset is None:
+        known = ", ".join(entry.card.presets) or "none; give a number (alpha)"
+        raise CallerError(
+            f"vector {text!r} has no preset {name[:80]!r}; it has: {known}",
+            code="preset_not_found",
+            param=f"{PARAM}.vectors.{text}",
+        )
+    return preset
+
+
+def _check_alpha(entry: VectorEntry, alpha: float, text: str) -> None:
+    limit = entry.card.alpha_max if entry.card.alpha_max is not None else MAX_ALPHA
+    if abs(alpha) > limit:
+        raise CallerError(
+            f"alpha {alpha:g} of vector {text!r} is out of range: its card allows |alpha| <= "
+            f"{limit:g}",
+            code="alpha_out_of_range",
+            param=f"{PARAM}.vectors.{text}",
+        )
+
+
+def _agreed(what: str, values: Iterable[T | None]) -> T | None:
+    """Returns the value that all vectors agree on; raises when they do not.
+
+    NOTE: one row per request holds the sum of all vectors, so there is one gate for all of them.
+    """
+    seen: list[T | None] = []
+    for value in values:
+        if value not in seen:
+            seen.append(value)
+    if len(seen) > 1:
+        said = " and ".join("the default" if v is None else str(v) for v in seen)
+        raise CallerError(
+            f"the vectors of this request want different {what}s ({said}), and one request has one "
+            f"{what}: name it in 'steering.{what}'",
+            code=f"{what}_conflict",
+            param=f"{PARAM}.{what}",
+        )
+    return seen[0] if seen else None
+
+
+def _available(scope: Scope, engine: EngineFacts) -> Scope:
+    if scope == "assistant" and engine.assistant_scope is not None:
+        why = engine.assistant_scope
+        raise CallerError(why.message, code=why.code, param=why.param)
+    return scope
+
+
+def _plan(
+    applied: Iterable[AppliedVector], scope: Scope, schedule: Constant | Linear
+) -> SteeringPlan:
+    terms = tuple((v.digest, v.alpha) for v in applied)
+    return SteeringPlan(terms=terms, scope=scope, schedule=schedule)

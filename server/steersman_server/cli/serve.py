@@ -1,0 +1,95 @@
+"""`steersman serve` and `steersman demo`: vLLM is imported only once the options are known good."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from steersman_vectors.errors import OperatorError
+
+from .options import DataDir
+
+SERVE_HELP = """
+Serve MODEL with steering: vLLM's OpenAI server, the steering plugin and a registry.
+
+Every option of `vllm serve` is accepted too (see `vllm serve --help=all`).
+
+Examples:
+
+  steersman serve meta-llama/Llama-3.1-8B-Instruct
+
+  steersman serve ./my-model --data-dir /var/lib/steersman --steering-layers 9,14,20 --port 8080
+
+  steersman serve ./my-model --host 0.0.0.0 --api-key "$KEY" --max-model-len 8192
+"""
+
+DEMO_HELP = """
+Serve the bundled demo model with its vectors imported. What `make demo` runs.
+
+Examples:
+
+  steersman demo
+
+  steersman demo --port 9000 --data-dir /tmp/steersman-demo
+"""
+
+PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+Model = Annotated[str, typer.Argument(help="A model folder, or a name in the local hub cache.")]
+Layers = Annotated[
+    str,
+    typer.Option(
+        "--steering-layers",
+        help="Decoder blocks that can be steered: 'all', or indices such as 23,29,35.",
+    ),
+]
+DEMO_VLLM_ARGS = ("--max-model-len", "2048", "--max-num-seqs", "64", "--enforce-eager")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands to the root app."""
+
+    @app.command(help=SERVE_HELP, context_settings=PASS_THROUGH)
+    def serve(
+        context: typer.Context,
+        model: Model,
+        data_dir: DataDir,
+        steering_layers: Layers = "all",
+    ) -> None:
+        from steersman_vectors.engine_contract import EngineSteering, parse_layers
+
+        from ..serve.run import ServeOptions
+        from ..serve.run import serve as run
+
+        steering = EngineSteering(layers=parse_layers(steering_layers))
+        run(ServeOptions(model, data_dir, steering, tuple(context.args)))
+
+    @app.command(help=DEMO_HELP, context_settings=PASS_THROUGH)
+    def demo(
+        context: typer.Context,
+        data_dir: Annotated[Path, typer.Option(help="Where the demo keeps its registry.")] = Path(
+            ".demo"
+        ),
+        model: Annotated[Path, typer.Option(help="The demo model.")] = Path("vectors/demo-model"),
+        library: Annotated[Path, typer.Option(help="Vectors to import first.")] = Path(
+            "vectors/library"
+        ),
+        port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=1, max=65535)] = 8000,
+    ) -> None:
+        from steersman_vectors.engine_contract import EngineSteering
+
+        from ..serve.demo import import_library
+        from ..serve.run import ServeOptions
+        from ..serve.run import serve as run
+
+        if not (model / "config.json").is_file():
+            raise OperatorError(
+                f"no demo model at {model}; run this in the repository, or make it with "
+                "`make demo-model`",
+                code="demo_model_missing",
+            )
+        import_library(library, model, data_dir)
+        args = ("--port", str(port), "--served-model-name", "demo", *DEMO_VLLM_ARGS, *context.args)
+        run(ServeOptions(str(model), data_dir, EngineSteering(), args, try_it=True))

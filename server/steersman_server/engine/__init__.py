@@ -1,0 +1,1 @@
+"""The link to vLLM's engine client: the only place of the server that touches it."""

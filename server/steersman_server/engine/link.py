@@ -1,0 +1,112 @@
+"""Plans and vectors on their way to the engine, through vLLM's engine client.
+
+NOTE: `EngineLink` replaces `generate` on the engine client instance. Every route of vLLM's server
+calls it, so a plan reaches the engine whatever the route, and a client's own `extra_args` never do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
+from typing import Any
+
+from steersman_vectors.engine_contract import RPC_LOAD, RPC_STATUS, intake_of, loaded_digest
+from steersman_vectors.errors import OperatorError
+from steersman_vectors.plan import EXTRA_ARGS_KEY, SteeringPlan
+
+ReadBlob = Callable[[str], Awaitable[bytes]]
+"""digest -> native bytes, verified."""
+
+_plan_of_request: ContextVar[SteeringPlan | None] = ContextVar("steersman_plan", default=None)
+
+
+@contextmanager
+def running_plan(plan: SteeringPlan | None) -> Iterator[None]:
+    """Within this context, `generate` runs under `plan`."""
+    token = _plan_of_request.set(plan)
+    try:
+        yield
+    finally:
+        _plan_of_request.reset(token)
+
+
+class EngineLink:
+    """One API process's link to its engine."""
+
+    def __init__(self, engine_client: Any) -> None:
+        self._client = engine_client
+        self._intake = intake_of(engine_client.input_processor)
+        self._loading: dict[str, asyncio.Task[None]] = {}
+        self._generate = engine_client.generate
+        engine_client.generate = self._generate_with_plan
+
+    @property
+    def resident(self) -> frozenset[str]:
+        """Returns the digests that every worker has confirmed to this process."""
+        return frozenset(self._intake.resident)
+
+    def is_resident(self, digest: str) -> bool:
+        """Returns whether a request that uses the vector can be sent at once."""
+        return digest in self._intake.resident
+
+    async def status(self) -> list[dict[str, Any]]:
+        """Returns what each worker says about its steering; raises `OperatorError` if one cannot.
+
+        NOTE: a worker without the extension means that the engine runs without the plugin, which
+        would serve unsteered what was asked to be steered.
+        """
+        answers: list[dict[str, Any]] = await self._client.collective_rpc(RPC_STATUS, timeout=60)
+        if not answers or not all(answer.get("enabled") for answer in answers):
+            raise OperatorError(
+                "the engine runs without steering; start it with `steersman serve`",
+                code="steering_not_enabled",
+            )
+        return answers
+
+    async def ensure_resident(self, digests: Iterable[str], read_blob: ReadBlob) -> None:
+        """Returns when every worker holds the vectors; loads each missing one once.
+
+        Raises `CallerError` for a vector that the engine refuses, `OperatorError` when its bytes
+        cannot be read.
+        """
+        for digest in digests:
+            if digest in self._intake.resident:
+                continue
+            task = self._loading.get(digest)
+            if task is None:
+                task = asyncio.create_task(self._load(digest, read_blob))
+                self._loading[digest] = task
+                task.add_done_callback(partial(self._loaded, digest))
+            await asyncio.shield(task)
+
+    async def _load(self, digest: str, read_blob: ReadBlob) -> None:
+        data = await read_blob(digest)
+        answers = await self._client.collective_rpc(RPC_LOAD, args=(data,), timeout=60)
+        loaded = loaded_digest(answers)
+        if loaded != digest:
+            raise OperatorError(
+                f"the registry gave {loaded} for {digest}; run `steersman vectors verify`",
+                code="vector_corrupt",
+            )
+        self._intake.resident.add(digest)
+
+    def _loaded(self, digest: str, _: asyncio.Task[None]) -> None:
+        self._loading.pop(digest, None)
+
+    def _generate_with_plan(
+        self, prompt: Any, sampling_params: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        with_plan(sampling_params, _plan_of_request.get())
+        return self._generate(prompt, sampling_params, *args, **kwargs)
+
+
+def with_plan(sampling_params: Any, plan: SteeringPlan | None) -> None:
+    """Writes the plan into the request's own sampling params, or makes sure that there is none."""
+    extra_args = getattr(sampling_params, "extra_args", None)
+    if plan is not None:
+        sampling_params.extra_args = {**(extra_args or {}), EXTRA_ARGS_KEY: plan.to_wire()}
+    elif extra_args and EXTRA_ARGS_KEY in extra_args:
+        sampling_params.extra_args = {k: v for k, v in extra_args.items() if k != EXTRA_ARGS_KEY}

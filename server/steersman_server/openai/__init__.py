@@ -1,0 +1,1 @@
+"""The OpenAI edge: the `steering` field in, the `steering` field out, errors in OpenAI's shape."""

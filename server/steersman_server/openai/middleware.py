@@ -1,0 +1,160 @@
+"""The steering edge as ASGI middleware, inside authentication, around every generation route.
+
+In: takes the `steering` field out of the body, has it decided, and leaves the plan in a context
+variable that the engine client's `generate` picks up. Out: adds headers, and the `steering` field
+to the JSON body or to the first event of a stream. One piece of code for every route, so that no
+route is forgotten.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from steersman_vectors.errors import CallerError, SteersmanError
+from steersman_vectors.plan import EXTRA_ARGS_KEY
+
+from ..admission.decision import Decision
+from .echo import Echo
+from .errors import error_body, error_headers
+
+GENERATION_ROUTES = frozenset(
+    {
+        "/v1/chat/completions",
+        "/v1/chat/completions/batch",
+        "/v1/completions",
+        "/v1/messages",
+        "/v1/responses",
+    }
+)
+
+
+class Admission(Protocol):
+    """What the middleware needs from the running server."""
+
+    async def admit(self, field: Any) -> Decision:
+        """Returns the decision for a `steering` field, its vectors resident; or raises."""
+        ...
+
+    def running(self, decision: Decision) -> Any:
+        """Returns a context manager under which `generate` uses the decision's plan."""
+        ...
+
+
+class SteeringMiddleware:
+    """Pure ASGI: nothing is buffered but the request body and the first piece of the response."""
+
+    def __init__(self, app: ASGIApp, admission: Callable[[], Admission | None]) -> None:
+        self.app = app
+        self.admission = admission
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles one ASGI connection; anything but a generation request passes through."""
+        admission = self.admission()
+        if scope["type"] != "http" or scope["method"] != "POST" or admission is None:
+            await self.app(scope, receive, send)
+            return
+        if _path(scope) not in GENERATION_ROUTES:
+            await self.app(scope, receive, send)
+            return
+        body = await _read_body(receive)
+        try:
+            field, body = take_field(body)
+            decision = await admission.admit(field)
+        except SteersmanError as error:
+            await _refuse(send, error)
+            return
+        scope = {**scope, "headers": _with_length(scope["headers"], len(body))}
+        with admission.running(decision):
+            await self.app(scope, _replay(body, receive), Echo(decision, send))
+
+
+def take_field(body: bytes) -> tuple[Any, bytes]:
+    """Returns (the `steering` field or None, the body without it).
+
+    A body that is no JSON object is left to the route. Raises `CallerError` when a request tries to
+    bring a plan of its own, or asks for what cannot be steered exactly.
+    """
+    if b"steering" not in body and b"\\u" not in body:
+        return None, body
+    try:
+        payload = json.loads(body)
+    except (ValueError, RecursionError):
+        return None, body
+    if not isinstance(payload, dict):
+        return None, body
+    xargs = payload.get("vllm_xargs")
+    if isinstance(xargs, dict) and EXTRA_ARGS_KEY in xargs:
+        raise CallerError(
+            f"'vllm_xargs.{EXTRA_ARGS_KEY}' is reserved; use the 'steering' field",
+            code="steering_not_allowed",
+            param="vllm_xargs",
+        )
+    if "steering" not in payload:
+        return None, body
+    field = payload.pop("steering")
+    if field and payload.get("use_beam_search"):
+        raise CallerError(
+            "steering is not available with beam search; remove 'use_beam_search' or 'steering'",
+            code="steering_unsupported",
+            param="use_beam_search",
+        )
+    return field, json.dumps(payload).encode()
+
+
+def _path(scope: Scope) -> str:
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    return path[len(root) :] if root and path.startswith(root) else path
+
+
+async def _read_body(receive: Receive) -> bytes:
+    parts: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return b"".join(parts)
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Returns a `receive` that gives the body once and then what the client sends (disconnect)."""
+    given = False
+
+    async def again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+def _with_length(headers: list[tuple[bytes, bytes]], length: int) -> list[tuple[bytes, bytes]]:
+    kept = [
+        (k, v) for k, v in headers if k.lower() not in (b"content-length", b"transfer-encoding")
+    ]
+    return [*kept, (b"content-length", str(length).encode())]
+
+
+async def _refuse(send: Callable[[Message], Awaitable[None]], error: SteersmanError) -> None:
+    body = error_body(error)
+    headers = {
+        "content-type": "application/json",
+        "content-length": str(len(body)),
+        **error_headers(error),
+    }
+    await send(
+        {
+            "type": "http.response.start",
+            "status": error.http_status,
+            "headers": [(k.encode(), v.encode()) for k, v in headers.items()],
+        }
+    )
+    await send({"type": "http.response.body", "body": body})

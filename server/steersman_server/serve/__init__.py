@@ -1,0 +1,1 @@
+"""`steersman serve`: vLLM's own server, started with the plugin, the routes and a registry."""

@@ -1,0 +1,81 @@
+"""vLLM's arguments, completed for steering. Pure over the parsed namespace."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from argparse import Namespace
+from collections.abc import Iterable
+from importlib.metadata import entry_points
+from typing import Any
+
+from steersman_vectors.engine_contract import CONFIG_KEY, WORKER_EXTENSION, EngineSteering
+from steersman_vectors.errors import OperatorError
+
+LOOPBACK = "127.0.0.1"
+OTHER_PLUGIN_GROUPS = (
+    "vllm.general_plugins",
+    "vllm.io_processor_plugins",
+    "vllm.platform_plugins",
+    "vllm.stat_logger_plugins",
+)
+
+
+def complete(args: Namespace, steering: EngineSteering, *, has_api_key: bool) -> Namespace:
+    """Returns vLLM's serve arguments with steering switched on.
+
+    Raises `OperatorError` when an argument contradicts it, or when the server would answer other
+    machines without any key.
+    """
+    done = Namespace(**vars(args))
+    if done.worker_extension_cls not in ("", None, WORKER_EXTENSION):
+        raise OperatorError(
+            f"--worker-extension-cls {done.worker_extension_cls} is in the place that steering "
+            "needs; vLLM takes one only. Remove it, or mix your class and "
+            f"{WORKER_EXTENSION} into one that subclasses both",
+            code="engine_option_unsupported",
+        )
+    if getattr(done, "grpc", False) or getattr(done, "headless", False):
+        raise OperatorError(
+            "--grpc and --headless have no HTTP server, where steering is decided",
+            code="engine_option_unsupported",
+        )
+    done.worker_extension_cls = done.worker_extension_cls or WORKER_EXTENSION
+    done.additional_config = _with_steering(done.additional_config, steering)
+    done.host = done.host or LOOPBACK
+    if not has_api_key and done.uds is None and not is_loopback(done.host):
+        raise OperatorError(
+            f"--host {done.host} would answer other machines without any key. Add --api-key KEY, "
+            f"or leave --host out to serve on {LOOPBACK} only",
+            code="keys_required",
+        )
+    return done
+
+
+def is_loopback(host: str) -> bool:
+    """Returns whether `host` is reachable from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def plugin_allowlist(current: str | None) -> str:
+    """Returns `VLLM_PLUGINS` with steersman in it, and with all that would be loaded without.
+
+    NOTE: vLLM loads endpoint plugins only when they are named, and naming one switches every other
+    plugin off that is not named too.
+    """
+    names: Iterable[str]
+    if current is not None:
+        names = [name for name in current.split(",") if name]
+    else:
+        names = {p.name for group in OTHER_PLUGIN_GROUPS for p in entry_points(group=group)}
+    return ",".join(sorted({*names, "steersman"}))
+
+
+def _with_steering(additional: Any, steering: EngineSteering) -> dict[str, Any]:
+    config = json.loads(additional) if isinstance(additional, str) else dict(additional or {})
+    return {**config, CONFIG_KEY: steering.model_dump(mode="json")}

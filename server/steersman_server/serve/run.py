@@ -1,0 +1,86 @@
+"""Starts the server: fingerprint, registry, then vLLM in this process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+
+from steersman_vectors.engine_contract import EngineSteering
+from steersman_vectors.errors import OperatorError
+from steersman_vectors.fingerprint import fingerprint
+from steersman_vectors.model_dir import resolve_model_dir
+from steersman_vectors.registry.embedded import open_registry
+
+from ..settings import ServerSettings
+from .arguments import complete, plugin_allowlist
+
+console = Console(stderr=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """Steersman's own options of `serve`; the rest is vLLM's."""
+
+    model: str
+    data_dir: Path
+    steering: EngineSteering
+    vllm_args: Sequence[str] = ()
+    try_it: bool = False
+
+
+def serve(options: ServeOptions) -> None:
+    """Runs until the server ends. Raises `SteersmanError` when it cannot start."""
+    _before_vllm()
+    from vllm.entrypoints.cli.serve import ServeSubcommand
+    from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed_serve_args
+    from vllm.entrypoints.serve.utils.api_utils import cli_env_setup
+    from vllm.utils.argparse_utils import FlexibleArgumentParser
+
+    cli_env_setup()
+    parser = make_arg_parser(FlexibleArgumentParser(prog="steersman serve"))
+    parsed = parser.parse_args([options.model, *options.vllm_args])
+    has_key = bool(parsed.api_key or os.environ.get("VLLM_API_KEY"))
+    args = complete(parsed, options.steering, has_api_key=has_key)
+    args.model = args.model_tag
+    validate_parsed_serve_args(args)
+    digest = _fingerprint(options.model)
+    with open_registry(options.data_dir) as registry:
+        ServerSettings(
+            registry_url=registry.url,
+            fingerprint=digest,
+            data_dir=options.data_dir,
+            model=(args.served_model_name or [options.model])[0],
+            try_it_url=f"http://{args.host}:{args.port}" if options.try_it else None,
+        ).to_environment()
+        ServeSubcommand.cmd(args)
+
+
+def _before_vllm() -> None:
+    """Sets what vLLM reads from the environment while it is imported."""
+    if not sys.platform.startswith("linux"):
+        raise OperatorError("steersman serve runs on Linux only", code="platform_unsupported")
+    os.environ["VLLM_PLUGINS"] = plugin_allowlist(os.environ.get("VLLM_PLUGINS"))
+    # Verified runner; V2 comes with its own adapter.
+    os.environ.setdefault("VLLM_USE_V2_MODEL_RUNNER", "0")
+
+
+def _fingerprint(model: str) -> str:
+    columns = (
+        "Fingerprinting the base model",
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("hash", total=None)
+        found = fingerprint(
+            resolve_model_dir(model),
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    return found.digest

@@ -1,0 +1,86 @@
+"""The running server: admission on live parts. Deciding is pure; this is where the effects are."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AbstractContextManager
+from typing import Any
+
+import structlog
+
+from steersman_vectors.chat_template import markers_of_tokenizer
+from steersman_vectors.engine_contract import intake_of
+from steersman_vectors.errors import OperatorError, SteersmanError
+from steersman_vectors.registry.snapshot import RegistrySnapshot
+
+from .admission.decision import Decision
+from .admission.request import parse_steering
+from .admission.resolve import EngineFacts, resolve
+from .engine.link import EngineLink, running_plan
+from .live_registry import LiveRegistry
+from .settings import ServerSettings
+
+log = structlog.get_logger("steersman")
+
+
+class SteeringService:
+    """What the routes and the middleware of one API process share."""
+
+    def __init__(self, registry: LiveRegistry, link: EngineLink, engine: EngineFacts) -> None:
+        self.registry = registry
+        self.link = link
+        self.engine = engine
+        self._following: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def start(
+        cls, settings: ServerSettings, engine_client: Any, chat_template: str | None
+    ) -> SteeringService:
+        """Returns the service, ready; raises `OperatorError` when the engine cannot steer."""
+        link = EngineLink(engine_client)
+        status = await link.status()
+        engine = EngineFacts(
+            fingerprint=settings.fingerprint,
+            layers=frozenset(status[0]["layers_all_ranks"]),
+            assistant_scope=_derive_markers(engine_client, chat_template),
+        )
+        registry = await LiveRegistry.open(settings.registry_url)
+        service = cls(registry, link, engine)
+        await service._prefetch(registry.snapshot)
+        service._following = asyncio.create_task(registry.follow(service._prefetch))
+        return service
+
+    async def admit(self, field: Any) -> Decision:
+        """Returns the decision for a `steering` field, its vectors resident in every worker."""
+        decision = resolve(parse_steering(field), self.registry.snapshot, self.engine)
+        if decision.plan is not None:
+            digests = [digest for digest, _ in decision.plan.terms]
+            if not all(map(self.link.is_resident, digests)):
+                await self.link.ensure_resident(digests, self.registry.store.blob)
+        return decision
+
+    def running(self, decision: Decision) -> AbstractContextManager[None]:
+        """Returns the context under which `generate` uses the decision's plan."""
+        return running_plan(decision.plan)
+
+    async def _prefetch(self, snapshot: RegistrySnapshot) -> None:
+        """Makes the newest versions resident, so that no request has to wait for a load."""
+        for entry in snapshot.available(self.engine.fingerprint):
+            if set(entry.card.layers) <= self.engine.layers:
+                try:
+                    await self.link.ensure_resident([entry.digest], self.registry.store.blob)
+                except SteersmanError as error:
+                    log.warning("vector_not_loaded", vector=entry.name, message=error.message)
+
+
+def _derive_markers(engine_client: Any, chat_template: str | None) -> OperatorError | None:
+    """Finds the turn markers of the served chat template; returns why there are none, or None."""
+    intake = intake_of(engine_client.input_processor)
+    try:
+        tokenizer = engine_client.input_processor.get_tokenizer()
+        intake.markers = markers_of_tokenizer(tokenizer, chat_template)
+    except OperatorError as error:
+        log.warning("assistant_scope_unavailable", message=error.message)
+        intake.markers = error
+        return error
+    return None

@@ -1,0 +1,35 @@
+"""Settings of one server, written by `steersman serve` and read by every API process it starts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+SETTINGS_ENV = "STEERSMAN_SERVER"
+
+
+class ServerSettings(BaseModel):
+    """What the API processes must know; travels in one environment variable as JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    registry_url: str
+    """Where the registry listens; never logged (it may carry a password)."""
+    fingerprint: str
+    """Of the base model that is served."""
+    data_dir: Path
+    model: str
+    try_it_url: str | None = None
+    """Base URL to print examples for once the server answers; None prints nothing."""
+
+    def to_environment(self) -> None:
+        """Puts the settings where child processes find them."""
+        os.environ[SETTINGS_ENV] = self.model_dump_json()
+
+
+def settings_from_environment() -> ServerSettings | None:
+    """Returns the settings of the server this process belongs to, or None under plain vLLM."""
+    text = os.environ.get(SETTINGS_ENV)
+    return None if text is None else ServerSettings.model_validate_json(text)
