@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from steersman_vectors.errors import OperatorError
+from steersman_vectors.errors import CallerError, OperatorError
 
 VERIFIED_VERSIONS = ("0.32.0",)
 OVERRIDE_ENV = "STEERSMAN_ALLOW_VLLM"
@@ -57,7 +57,11 @@ def install() -> None:
 
 
 def _install_intake() -> None:
-    """`InputProcessor.process_inputs`: the last stop in the API process."""
+    """`InputProcessor.process_inputs`: the last stop in the API process.
+
+    vLLM answers a `VLLMValidationError` (a `ValueError`) with HTTP 400; offline it is raised.
+    """
+    from vllm.exceptions import VLLMValidationError
     from vllm.v1.engine.input_processor import InputProcessor
 
     from .intake import take_in
@@ -66,7 +70,12 @@ def _install_intake() -> None:
 
     @functools.wraps(original)
     def process_inputs(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return take_in(self, original(self, *args, **kwargs))
+        request = original(self, *args, **kwargs)
+        try:
+            return take_in(self, request)
+        except CallerError as error:
+            message = f"{error.message} ({error.code})"
+            raise VLLMValidationError(message, parameter=error.param) from error
 
     InputProcessor.process_inputs = process_inputs
 

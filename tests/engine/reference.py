@@ -1,0 +1,61 @@
+"""The oracle: a Hugging Face forward with hooks, position by position, no cache, no batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import LlamaForCausalLM
+
+from steersman_vectors.plan import SteeringPlan
+from steersman_vectors.schedule import gate_reference
+from steersman_vectors.vector import SteeringVector
+
+
+class HuggingFaceReference:
+    """Log-probabilities of a whole sequence under a plan, in fp32."""
+
+    def __init__(self, folder: Path) -> None:
+        self.model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
+        self.model.eval()
+
+    def logprobs(
+        self,
+        ids: Sequence[int],
+        plan: SteeringPlan | None,
+        vectors: Mapping[str, SteeringVector],
+    ) -> torch.Tensor:
+        """Returns `[len(ids), vocab]`: row t holds the log-probabilities of token t + 1."""
+        gate = torch.zeros(len(ids), 1)
+        deltas: dict[int, np.ndarray] = {}
+        if plan is not None:
+            for start, end in plan.turns or ():
+                for position in range(start, len(ids) if end is None else min(end, len(ids))):
+                    gate[position] = gate_reference(plan.schedule, position - start)
+            for digest, alpha in plan.terms:
+                vector = vectors[digest]
+                for layer_idx in vector.layers:
+                    before = deltas.get(layer_idx, 0.0)
+                    deltas[layer_idx] = before + vector.delta(layer_idx, alpha)
+        hooks = []
+        for layer_idx, delta in deltas.items():
+            block = self.model.model.layers[layer_idx]
+            hooks.append(block.register_forward_hook(_adding(gate, torch.tensor(delta).float())))
+        try:
+            with torch.no_grad():
+                logits = self.model(torch.tensor([list(ids)])).logits[0]
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return logits.log_softmax(-1)
+
+
+def _adding(gate: torch.Tensor, delta: torch.Tensor):
+    def hook(_module, _inputs, output):
+        if isinstance(output, tuple):
+            return (output[0] + gate * delta, *output[1:])
+        return output + gate * delta
+
+    return hook

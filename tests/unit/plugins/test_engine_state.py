@@ -1,0 +1,141 @@
+"""A worker's steering state under random traffic, against the definition token by token."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from steersman_vectors.errors import InternalError
+from steersman_vectors.formats import native
+from steersman_vectors.plan import SteeringPlan
+from steersman_vectors.vector import from_differences
+from tests.unit.plugins.plans import alphas, schedules, turns
+from vllm_steersman.attach import SteeringBuffers, steer
+from vllm_steersman.engine_state import EngineState
+from vllm_steersman.resident import ResidentVectors
+from vllm_steersman.route import route_reference
+
+HIDDEN, LAYERS, ROWS, TOKENS = 8, (0, 2), 3, 64
+
+
+def make_vectors():
+    rng = np.random.default_rng(0)
+    made = [
+        from_differences({0: rng.normal(size=HIDDEN)}, name="one", scale="raw"),
+        from_differences(
+            {0: rng.normal(size=HIDDEN), 2: rng.normal(size=HIDDEN)}, name="two", scale="unit"
+        ),
+    ]
+    return {native.digest(native.dumps(v)): v for v in made}
+
+
+VECTORS = make_vectors()
+
+
+def make_state() -> EngineState:
+    buffers = SteeringBuffers(
+        rows=torch.zeros(len(LAYERS), ROWS + 1, HIDDEN),
+        token_row=torch.zeros(TOKENS, dtype=torch.int64),
+        token_gate=torch.zeros(TOKENS, 1),
+        layers=LAYERS,
+    )
+    resident = ResidentVectors(HIDDEN, LAYERS)
+    for vector in VECTORS.values():
+        resident.load(native.dumps(vector))
+    return EngineState(buffers, resident, ROWS)
+
+
+bound_plans = st.builds(
+    SteeringPlan,
+    terms=st.dictionaries(st.sampled_from(sorted(VECTORS)), alphas, max_size=2).map(
+        lambda d: tuple(d.items())
+    ),
+    schedule=schedules,
+    turns=turns(),
+)
+traffic = st.lists(
+    st.lists(
+        st.tuples(st.integers(0, 5), st.integers(1, 9)), max_size=ROWS, unique_by=lambda x: x[0]
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.none() | bound_plans, min_size=6, max_size=6), traffic, st.booleans())
+def test_every_token_gets_its_own_delta(plans, steps, decode_only):
+    """Requests join, pause, resume and leave; after each step every token's delta is right."""
+    state = make_state()
+    position = [0] * 6
+    known: set[int] = set()
+    for step in steps:
+        for i, _ in step:
+            if i not in known and plans[i] is not None:
+                state.add(str(i), plans[i])
+            known.add(i)
+        chunk = [1 if decode_only else n for _, n in step]
+        if not step:
+            continue
+        order = [str(i) for i, _ in step]
+        computed = np.array([position[i] for i, _ in step], dtype=np.int32)
+        state.step(order, computed, np.array(chunk, dtype=np.int32))
+        check(state, [plans[i] for i, _ in step], computed.tolist(), chunk)
+        for (i, _), n in zip(step, chunk, strict=True):
+            position[i] += n
+
+
+def check(state, plans, computed, scheduled):
+    keys = {p.row_key: i for i, p in enumerate(plans) if p is not None}
+    expected = route_reference(plans, keys, computed, scheduled)
+    owner = [i for i, n in enumerate(scheduled) for _ in range(n)]
+    hidden = torch.randn(TOKENS, HIDDEN)
+    for k, layer_idx in enumerate(LAYERS):
+        got = steer(
+            hidden, state.buffers.rows[k], state.buffers.token_row, state.buffers.token_gate
+        )
+        want = hidden.clone()
+        for t, (_, gate) in enumerate(expected):
+            plan = plans[owner[t]]
+            for digest, alpha in plan.terms if plan else ():
+                if layer_idx in VECTORS[digest].directions:
+                    want[t] += gate * torch.tensor(VECTORS[digest].delta(layer_idx, alpha))
+        torch.testing.assert_close(got, want, atol=1e-5, rtol=1e-5)
+
+
+def test_finished_requests_leave_nothing_behind():
+    state = make_state()
+    digest = next(iter(VECTORS))
+    for i in range(500):
+        plan = SteeringPlan(terms=((digest, 1.0 + i),), turns=((0, None),))
+        state.add(str(i), plan)
+        state.step([str(i)], np.array([0], np.int32), np.array([5], np.int32))
+        state.remove([str(i)])
+    state.step(["other"], np.array([0], np.int32), np.array([9], np.int32))
+    assert state.active_requests == 0
+    assert not state.buffers.token_row.any()
+    assert not state.buffers.token_gate.any()
+    assert state.high_water == 1
+
+
+def test_a_settled_decode_batch_is_left_alone():
+    state = make_state()
+    digest = next(iter(VECTORS))
+    state.add("a", SteeringPlan(terms=((digest, 1.0),), turns=((4, None),)))
+    state.step(["a"], np.array([0], np.int32), np.array([5], np.int32))
+    state.step(["a"], np.array([5], np.int32), np.array([1], np.int32))
+    state.buffers.token_gate[0] = 7.0  # a second write would put 1 back
+    state.step(["a"], np.array([6], np.int32), np.array([1], np.int32))
+    assert state.buffers.token_gate[0] == 7.0
+    state.step(["a", "b"], np.array([7, 0], np.int32), np.array([1, 1], np.int32))
+    assert state.buffers.token_gate[:2, 0].tolist() == [1.0, 0.0]
+
+
+def test_a_vector_that_is_not_resident_is_our_mistake():
+    state = make_state()
+    state.add("a", SteeringPlan(terms=(("sha256:" + "0" * 64, 1.0),), turns=((0, None),)))
+    with pytest.raises(InternalError, match="not resident"):
+        state.step(["a"], np.array([0], np.int32), np.array([1], np.int32))
+    assert len(state.pool) == 0
