@@ -73,5 +73,7 @@ def _explain(error: ValidationError) -> CallerError:
         message = f"invalid value at {where!r}: {first['msg'].removeprefix('Value error, ')}"
         if not isinstance(first.get("input"), dict | list) and first["type"] != "value_error":
             message += f", got {first.get('input')!r:.80}"
-        code = "invalid_alpha" if path[:1] == ["vectors"] else "invalid_steering"
+        code = "invalid_steering"
+        if path[:1] == ["vectors"]:
+            code = "invalid_alpha" if len(path) > 1 else "invalid_vectors"
     return CallerError(message, code=code, param=where)

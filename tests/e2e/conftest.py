@@ -1,0 +1,152 @@
+"""A real server on a real port, started by the command a user types, shared by the session."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import numpy as np
+import openai
+import psutil
+import pytest
+
+from steersman_vectors.card import Preset
+from steersman_vectors.formats import native
+from steersman_vectors.schedule import Linear
+from steersman_vectors.vector import SteeringVector, from_differences
+from tests.engine.reference import HuggingFaceReference
+from tests.tiny_model import HIDDEN, build_tiny_llama
+
+START_S = 240
+STEERSMAN = str(Path(sys.executable).with_name("steersman"))
+ENVIRONMENT = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_LOGGING_LEVEL": "WARNING"}
+
+
+def run(*args: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Runs a `steersman` command to its end."""
+    done = subprocess.run(
+        [STEERSMAN, *map(str, args)], capture_output=True, text=True, timeout=120, env=ENVIRONMENT
+    )
+    if check:
+        assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@dataclass
+class Server:
+    """A running `steersman serve`."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    data_dir: Path
+    model: Path
+    log: Path
+
+    @property
+    def client(self) -> openai.OpenAI:
+        return openai.OpenAI(base_url=f"{self.url}/v1", api_key="none", max_retries=0)
+
+    @property
+    def async_client(self) -> openai.AsyncOpenAI:
+        return openai.AsyncOpenAI(base_url=f"{self.url}/v1", api_key="none", max_retries=0)
+
+    def get(self, path: str) -> dict:
+        return httpx.get(self.url + path, timeout=30).raise_for_status().json()
+
+    def stop(self) -> list[psutil.Process]:
+        """Sends what Ctrl-C sends and returns the processes that outlive it."""
+        family = psutil.Process(self.process.pid).children(recursive=True)
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(timeout=60)
+        _, alive = psutil.wait_procs(family, timeout=20)
+        return alive
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def start(model: Path, data_dir: Path, log: Path, *args: str) -> Server:
+    """Starts a server and returns when it answers; fails with its log when it does not."""
+    port = free_port()
+    command = [
+        STEERSMAN, "serve", model, "--data-dir", data_dir, "--port", port, "--dtype", "float32",
+        "--enforce-eager", "--max-model-len", 512, "--max-num-seqs", 16, *args,
+    ]  # fmt: skip
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            list(map(str, command)), stdout=out, stderr=subprocess.STDOUT, env=ENVIRONMENT
+        )
+    url = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if httpx.get(url + "/health", timeout=5).status_code == 200:
+                return Server(process, url, data_dir, model, log)
+        except httpx.TransportError:
+            time.sleep(0.3)
+    process.kill()
+    pytest.fail(f"the server did not start:\n{log.read_text()[-6000:]}")
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory) -> Path:
+    return build_tiny_llama(tmp_path_factory.mktemp("e2e") / "tiny-llama")
+
+
+@pytest.fixture(scope="session")
+def vector_files(tmp_path_factory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("vectors")
+    rng = np.random.default_rng(9)
+    made = {
+        "empathy": from_differences(
+            {1: rng.normal(size=HIDDEN), 2: rng.normal(size=HIDDEN)},
+            name="empathy",
+            scale="raw",
+            alpha_max=4.0,
+            presets={
+                "low": Preset(alpha=0.5),
+                "strong": Preset(alpha=1.5, schedule=Linear(tokens=4, floor=0.25)),
+            },
+        ),
+        "concise": from_differences({2: rng.normal(size=HIDDEN)}, name="concise", scale="unit"),
+    }
+    for name, vector in made.items():
+        native.save(vector, folder / f"{name}.safetensors")
+    return {name: folder / f"{name}.safetensors" for name in made}
+
+
+@pytest.fixture(scope="session")
+def server(tiny_model, vector_files, tmp_path_factory):
+    """One server for all tests; `empathy` is imported before it starts, `concise` while it runs."""
+    folder = tmp_path_factory.mktemp("data")
+    data_dir = folder / "registry"
+    file = vector_files["empathy"]
+    run("vectors", "import", file, "--name", "empathy", "--model", tiny_model,
+        "--data-dir", data_dir)  # fmt: skip
+    running = start(tiny_model, data_dir, folder / "server.log")
+    yield running
+    assert running.stop() == [], running.log.read_text()[-3000:]
+
+
+@pytest.fixture(scope="session")
+def by_digest(vector_files, server) -> dict[str, SteeringVector]:
+    """The vectors as the registry holds them, by the digest it gives them."""
+    listed = json.loads(run("vectors", "list", "--data-dir", server.data_dir, "--json").stdout)
+    rows = listed["vectors"] if isinstance(listed, dict) else listed
+    return {row["digest"]: native.load(vector_files[row["name"]]) for row in rows}
+
+
+@pytest.fixture(scope="session")
+def reference(tiny_model) -> HuggingFaceReference:
+    return HuggingFaceReference(tiny_model)

@@ -1,0 +1,65 @@
+"""vLLM's arguments completed for steering."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+import pytest
+
+from steersman_server.serve.arguments import complete, is_loopback, plugin_allowlist
+from steersman_vectors.engine_contract import WORKER_EXTENSION, EngineSteering
+from steersman_vectors.errors import OperatorError
+
+STEERING = EngineSteering(layers=(1, 3))
+
+
+def arguments(**changes) -> Namespace:
+    base = {
+        "host": None,
+        "uds": None,
+        "worker_extension_cls": "",
+        "additional_config": {},
+        "headless": False,
+        "grpc": False,
+    }
+    return Namespace(**{**base, **changes})
+
+
+def test_steering_is_added_and_the_rest_is_kept():
+    args = complete(arguments(additional_config={"mine": 1}), STEERING, has_api_key=False)
+    assert args.host == "127.0.0.1"
+    assert args.worker_extension_cls == WORKER_EXTENSION
+    assert args.additional_config["mine"] == 1
+    assert args.additional_config["steering"]["layers"] == [1, 3]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "example.test"])
+def test_other_machines_need_a_key(host):
+    with pytest.raises(OperatorError, match="--api-key") as refusal:
+        complete(arguments(host=host), STEERING, has_api_key=False)
+    assert refusal.value.code == "keys_required"
+    assert complete(arguments(host=host), STEERING, has_api_key=True).host == host
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
+def test_this_machine_does_not(host):
+    assert is_loopback(host)
+    assert complete(arguments(host=host), STEERING, has_api_key=False).host == host
+
+
+def test_a_unix_socket_does_not():
+    assert complete(arguments(host="0.0.0.0", uds="/run/x"), STEERING, has_api_key=False)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"worker_extension_cls": "my.Ext"}, {"headless": True}, {"grpc": True}]
+)
+def test_what_contradicts_steering_is_refused(changes):
+    with pytest.raises(OperatorError):
+        complete(arguments(**changes), STEERING, has_api_key=False)
+
+
+def test_naming_our_plugin_keeps_the_others():
+    assert plugin_allowlist("mine,other") == "mine,other,steersman"
+    assert plugin_allowlist("") == "steersman"
+    assert {"steersman", "lora_filesystem_resolver"} <= set(plugin_allowlist(None).split(","))

@@ -1,0 +1,95 @@
+"""The link to the engine client: plans cannot be forged, vectors are loaded once."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from steersman_server.engine.link import EngineLink, running_plan, with_plan
+from steersman_vectors.errors import CallerError, OperatorError
+from steersman_vectors.formats import native
+from steersman_vectors.plan import SteeringPlan
+from steersman_vectors.vector import from_differences
+
+DATA = native.dumps(from_differences({0: np.ones(4)}, name="v", scale="unit"))
+DIGEST = native.digest(DATA)
+PLAN = SteeringPlan(terms=((DIGEST, 1.0),), scope="all")
+
+
+class FakeClient:
+    """The part of vLLM's engine client that the link uses."""
+
+    def __init__(self):
+        self.input_processor = SimpleNamespace()
+        self.loads = 0
+        self.answers = [{"digest": DIGEST}, {"digest": DIGEST}]
+        self.seen = []
+
+    def generate(self, prompt, sampling_params, request_id, **kwargs):
+        self.seen.append(sampling_params.extra_args)
+        return "outputs"
+
+    async def collective_rpc(self, method, timeout=None, args=()):
+        await asyncio.sleep(0)
+        self.loads += 1
+        return self.answers
+
+
+@pytest.fixture
+def client():
+    return FakeClient()
+
+
+async def read_blob(digest: str) -> bytes:
+    return DATA
+
+
+def test_generate_writes_the_decided_plan_over_anything_the_client_sent(client):
+    EngineLink(client)
+    forged = {"steering": {"terms": [["sha256:" + "f" * 64, 99]]}, "other": 1}
+    with running_plan(PLAN):
+        assert client.generate("p", SimpleNamespace(extra_args=dict(forged)), "id") == "outputs"
+    client.generate("p", SimpleNamespace(extra_args=dict(forged)), "id")
+    client.generate("p", SimpleNamespace(extra_args=None), "id")
+    assert client.seen == [{"steering": PLAN.to_wire(), "other": 1}, {"other": 1}, None]
+
+
+def test_the_callers_own_params_are_not_edited_in_place(client):
+    shared = {"other": 1}
+    with_plan(SimpleNamespace(extra_args=shared), PLAN)
+    assert shared == {"other": 1}
+
+
+async def test_a_vector_is_loaded_once_however_many_ask(client):
+    link = EngineLink(client)
+    await asyncio.gather(*(link.ensure_resident([DIGEST], read_blob) for _ in range(9)))
+    await link.ensure_resident([DIGEST], read_blob)
+    assert client.loads == 1
+    assert link.is_resident(DIGEST)
+
+
+async def test_one_worker_that_refuses_is_a_refusal(client):
+    client.answers = [{"digest": DIGEST}, {"error": "too wide", "code": "vector_model_mismatch"}]
+    link = EngineLink(client)
+    with pytest.raises(CallerError, match="too wide"):
+        await link.ensure_resident([DIGEST], read_blob)
+    assert not link.is_resident(DIGEST)
+    client.answers = [{"digest": DIGEST}] * 2
+    await link.ensure_resident([DIGEST], read_blob)
+    assert link.is_resident(DIGEST)
+
+
+async def test_other_bytes_than_asked_for_are_not_taken(client):
+    client.answers = [{"digest": "sha256:" + "0" * 64}]
+    with pytest.raises(OperatorError, match="verify"):
+        await EngineLink(client).ensure_resident([DIGEST], read_blob)
+
+
+@pytest.mark.parametrize("answers", [[], [{"enabled": False}], [{"enabled": True}, {}]])
+async def test_an_engine_without_the_plugin_is_noticed(client, answers):
+    client.answers = answers
+    with pytest.raises(OperatorError, match="steersman serve"):
+        await EngineLink(client).status()

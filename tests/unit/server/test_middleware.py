@@ -1,0 +1,173 @@
+"""The edge against a bare ASGI app: what goes in, what comes out, what is left alone."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from steersman_server.admission.request import parse_steering
+from steersman_server.admission.resolve import resolve
+from steersman_server.openai.middleware import GENERATION_ROUTES, SteeringMiddleware
+from steersman_vectors.errors import OperatorError
+from tests.unit.server.samples import ENGINE, SNAPSHOT
+
+CHAT = "/v1/chat/completions"
+STEERED = {"vectors": {"empathy": 0.5}}
+
+
+class FakeAdmission:
+    """Our own contract, on a fixed snapshot; remembers the plan each request ran under."""
+
+    def __init__(self):
+        self.plans = []
+        self.failure = None
+
+    async def admit(self, field):
+        if self.failure:
+            raise self.failure
+        return resolve(parse_steering(field), SNAPSHOT, ENGINE)
+
+    @contextmanager
+    def running(self, decision):
+        self.plans.append(decision.plan)
+        yield
+
+
+async def answer(request):
+    """Echoes the body that got through, in the manner it asks for."""
+    body = await request.body()
+    payload = json.loads(body) if body.endswith(b"}") else {}
+    match payload.get("as"):
+        case "stream":
+            chunks = [": ping\n\n", 'data: {"n": 1}\n\n', 'data: {"n": 2}\n\n', "data: [DONE]\n\n"]
+            return StreamingResponse(iter(chunks), media_type="text/event-stream")
+        case "empty":
+            return JSONResponse({})
+        case "list":
+            return JSONResponse([{"n": 1}])
+        case "text":
+            return Response("{plain", media_type="text/plain")
+        case "error":
+            return JSONResponse({"error": {"message": "no"}}, status_code=404)
+    return JSONResponse({"got": body.decode(errors="replace")})
+
+
+@pytest.fixture
+def admission():
+    return FakeAdmission()
+
+
+@pytest.fixture
+async def client(admission):
+    paths = [*GENERATION_ROUTES, "/v1/embeddings"]
+    app = Starlette(routes=[Route(path, answer, methods=["POST"]) for path in paths])
+    transport = httpx.ASGITransport(SteeringMiddleware(app, lambda: admission))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+        yield http
+
+
+@pytest.mark.parametrize("path", sorted(GENERATION_ROUTES))
+async def test_every_generation_route_is_steered(client, admission, path):
+    reply = await client.post(path, json={"model": "m", "steering": STEERED})
+    assert json.loads(reply.json()["got"]) == {"model": "m"}
+    assert reply.json()["steering"]["applied"][0]["vector"] == "empathy"
+    assert reply.headers["x-steering-applied"] == "empathy@2=0.5"
+    assert reply.headers["x-steering-revision"] == "7"
+    assert admission.plans[0].terms[0][1] == 0.5
+
+
+async def test_a_body_without_the_field_passes_byte_for_byte(client, admission):
+    body = b'{ "model":"m" , "temperature":0.10 }'
+    reply = await client.post(CHAT, content=body)
+    assert reply.json()["got"].encode() == body
+    assert reply.json()["steering"]["reason"] == "default"
+    assert admission.plans == [None]
+
+
+async def test_the_field_is_found_even_when_its_name_is_escaped(client, admission):
+    body = b'{"model": "m", "st\\u0065ering": {"vectors": {"empathy": 0.5}}}'
+    reply = await client.post(CHAT, content=body)
+    assert "steering" not in json.loads(reply.json()["got"])
+    assert admission.plans[0] is not None
+
+
+async def test_false_and_null(client):
+    off = await client.post(CHAT, json={"steering": False})
+    absent = await client.post(CHAT, json={"steering": None})
+    assert off.json()["steering"]["reason"] == "request_off"
+    assert absent.json()["steering"]["reason"] == "default"
+
+
+async def test_a_stream_says_it_once_in_its_first_event(client):
+    reply = await client.post(CHAT, json={"as": "stream", "steering": STEERED})
+    events = [line[6:] for line in reply.text.splitlines() if line.startswith("data: {")]
+    assert json.loads(events[0])["n"] == 1
+    assert json.loads(events[0])["steering"]["applied"][0]["alpha"] == 0.5
+    assert json.loads(events[1]) == {"n": 2}
+    assert reply.text.startswith(": ping\n\n")
+    assert reply.text.endswith("data: [DONE]\n\n")
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("list", '[{"n":1}]'), ("text", "{plain"), ("error", None)]
+)
+async def test_what_is_no_successful_object_is_left_alone(client, kind, expected):
+    reply = await client.post(CHAT, json={"as": kind, "steering": STEERED})
+    if expected is None:
+        assert reply.status_code == 404
+        assert reply.json() == {"error": {"message": "no"}}
+    else:
+        assert reply.text == expected
+
+
+async def test_an_empty_object_stays_json(client):
+    reply = await client.post(CHAT, json={"as": "empty", "steering": STEERED})
+    assert list(reply.json()) == ["steering"]
+
+
+@pytest.mark.parametrize("body", [b"", b"[1]", b'{"steering": ', b"\xff\xfe", b'"steering"'])
+async def test_what_is_no_json_object_is_the_routes_business(client, body):
+    reply = await client.post(CHAT, content=body)
+    assert reply.status_code == 200
+
+
+async def test_other_routes_are_not_read(client, admission):
+    reply = await client.post("/v1/embeddings", json={"steering": STEERED})
+    assert "steering" in json.loads(reply.json()["got"])
+    assert admission.plans == []
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"steering": {"vectors": {"empthy": 1}}}, "vector_not_found"),
+        ({"vllm_xargs": {"steering": "{}"}}, "steering_not_allowed"),
+        ({"steering": STEERED, "use_beam_search": True}, "steering_unsupported"),
+    ],
+)
+async def test_refusals_have_openais_shape(client, admission, body, code):
+    reply = await client.post(CHAT, json=body)
+    assert reply.status_code == 400
+    error = reply.json()["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert (error["code"], error["type"]) == (code, "invalid_request_error")
+    assert reply.headers["x-should-retry"] == "false"
+    assert admission.plans == []
+
+
+async def test_our_own_trouble_is_a_503_that_may_be_retried(client, admission):
+    admission.failure = OperatorError("registry is away", code="registry_unavailable")
+    reply = await client.post(CHAT, json={"steering": STEERED})
+    assert reply.status_code == 503
+    assert reply.json()["error"]["type"] == "server_error"
+    assert "x-should-retry" not in reply.headers
+
+
+async def test_beam_search_without_steering_is_none_of_our_business(client):
+    assert (await client.post(CHAT, json={"use_beam_search": True})).status_code == 200
