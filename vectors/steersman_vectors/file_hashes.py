@@ -1,0 +1,144 @@
+"""sha256 of large files: in threads, and remembered as long as the file did not change.
+
+A remembered hash counts only while path, size, mtime and ctime are what they were. A file written
+less than two seconds before it was hashed is never remembered: a later write within the same tick
+of the clock would leave no trace. Files in a Hugging Face cache are not read at all: the cache
+names a large file's blob by its sha256.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+from .model_dir import unreadable
+
+CHUNK_BYTES = 4 * 1024 * 1024
+SETTLED_NS = 2_000_000_000
+_HUB_BLOB = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class FileHash:
+    """A file's size in bytes and the hex sha256 of its content."""
+
+    size: int
+    sha256: str
+
+
+Stamp = tuple[int, int, int]
+"""(size, mtime_ns, ctime_ns)."""
+
+
+class FileHashes:
+    """Hashes files; remembers them in one JSON file that any process may replace at any time."""
+
+    def __init__(self, cache_path: Path | None = None) -> None:
+        self._cache_path = cache_path or default_cache_path()
+
+    def sha256(
+        self, paths: Iterable[Path], *, progress: Callable[[int, int], None] | None = None
+    ) -> dict[Path, FileHash]:
+        """Returns the hash of every path.
+
+        Raises `CallerError(model_unreadable)` for a file that cannot be read or that changes
+        meanwhile.
+        """
+        started_ns = time.time_ns()
+        stamps = {path: _stamp(path) for path in paths}
+        remembered = self._read()
+        known = {p: h for p, s in stamps.items() if (h := _known(p, s, remembered)) is not None}
+        todo = [path for path in stamps if path not in known]
+        count = _Counter(sum(stamps[p][0] for p in todo), progress)
+        if todo:
+            with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+                fresh = dict(zip(todo, pool.map(lambda p: _hash(p, count), todo), strict=True))
+            self._remember(fresh, stamps, started_ns)
+            known.update(fresh)
+        return {path: FileHash(stamps[path][0], known[path]) for path in stamps}
+
+    def _read(self) -> dict[str, list[object]]:
+        try:
+            entries = json.loads(self._cache_path.read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return entries if isinstance(entries, dict) else {}
+
+    def _remember(self, fresh: dict[Path, str], stamps: dict[Path, Stamp], started_ns: int) -> None:
+        entries = self._read()
+        for path, sha256 in fresh.items():
+            before, after = stamps[path], _stamp(path)
+            if after != before:
+                raise unreadable(path, "a file that changed while it was being read")
+            if max(before[1:]) < started_ns - SETTLED_NS:
+                entries[_key(path)] = [*before, sha256]
+        # A cache that cannot be written costs time at the next start, nothing else.
+        with suppress(OSError):
+            self._cache_path.parent.mkdir(parents=True, exist_ok=True)
+            with NamedTemporaryFile("w", dir=self._cache_path.parent, delete=False) as partial:
+                json.dump(entries, partial)
+            Path(partial.name).replace(self._cache_path)
+
+
+def default_cache_path() -> Path:
+    """Returns `$XDG_CACHE_HOME/steersman/file-hashes.json`, below ~/.cache when that is not set."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "steersman" / "file-hashes.json"
+
+
+class _Counter:
+    """Adds up hashed bytes from several threads and reports them one call at a time."""
+
+    def __init__(self, total: int, progress: Callable[[int, int], None] | None) -> None:
+        self._done, self._total, self._progress = 0, total, progress
+        self._lock = threading.Lock()
+
+    def add(self, size: int) -> None:
+        with self._lock:
+            self._done += size
+            if self._progress is not None:
+                self._progress(self._done, self._total)
+
+
+def _hash(path: Path, count: _Counter) -> str:
+    sha256 = hashlib.sha256()
+    try:
+        with path.open("rb", buffering=0) as file:
+            while chunk := file.read(CHUNK_BYTES):
+                sha256.update(chunk)
+                count.add(len(chunk))
+    except OSError as error:
+        raise unreadable(path, error.strerror or str(error)) from error
+    return sha256.hexdigest()
+
+
+def _known(path: Path, stamp: Stamp, remembered: dict[str, list[object]]) -> str | None:
+    blob = path.resolve()
+    if path.is_symlink() and blob.parent.name == "blobs" and _HUB_BLOB.fullmatch(blob.name):
+        return blob.name
+    entry = remembered.get(_key(path))
+    if not isinstance(entry, list) or entry[:3] != list(stamp) or len(entry) != 4:
+        return None
+    return entry[3] if isinstance(entry[3], str) else None
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise unreadable(path, error.strerror or str(error)) from error
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+
+
+def _key(path: Path) -> str:
+    return str(path.resolve())

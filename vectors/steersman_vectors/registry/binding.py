@@ -1,0 +1,46 @@
+"""Binding a vector to its base model: the checks that nothing registered can have skipped."""
+
+from __future__ import annotations
+
+from ..card import VectorCard
+from ..errors import CallerError
+from ..model_dir import ModelShape
+from ..names import check_name
+from ..vector import SteeringVector
+
+
+def bind(vector: SteeringVector, *, name: str, fingerprint: str) -> SteeringVector:
+    """Returns the vector with this name and base model on its card.
+
+    Raises `CallerError(vector_model_mismatch)` when its card already names another base model.
+    """
+    card = vector.card
+    if card.fingerprint not in (None, fingerprint):
+        raise CallerError(
+            f"vector {name!r} belongs to another base model: it was made for {card.fingerprint}, "
+            f"this is {fingerprint}. Extract it again for this model",
+            code="vector_model_mismatch",
+        )
+    fields = {**card.model_dump(), "name": check_name(name), "fingerprint": fingerprint}
+    return SteeringVector(VectorCard.model_validate(fields), vector.directions)
+
+
+def check_fits(vector: SteeringVector, shape: ModelShape) -> None:
+    """Returns when the vector fits the model's residual stream.
+
+    Raises `CallerError`: `hidden_size_mismatch` or `layer_out_of_range`, with got and expected.
+    """
+    name = vector.card.name
+    if vector.card.hidden_size != shape.hidden_size:
+        raise CallerError(
+            f"vector {name!r} does not fit the model: got hidden size {vector.card.hidden_size}, "
+            f"expected {shape.hidden_size}",
+            code="hidden_size_mismatch",
+        )
+    beyond = [layer_idx for layer_idx in vector.layers if layer_idx >= shape.num_layers]
+    if beyond:
+        raise CallerError(
+            f"vector {name!r} does not fit the model: got layers {beyond}, expected layer_idx "
+            f"0 to {shape.num_layers - 1} (the model has {shape.num_layers} decoder blocks)",
+            code="layer_out_of_range",
+        )

@@ -1,0 +1,57 @@
+"""Connections to Redis or Valkey, and the one place where their errors become ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis.asyncio
+import redis.exceptions
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from ..errors import OperatorError
+
+QUICK_TIMEOUT_S = 0.5
+"""For what a waiting request may depend on."""
+BULK_TIMEOUT_S = 10.0
+"""For changes, blobs and whole snapshots, which no request waits for: a busy disk may take seconds
+to acknowledge a change."""
+FOREIGN_ERRORS = (redis.exceptions.RedisError, OSError, ValueError)
+"""What the client library raises; ValueError for a URL or an argument it does not understand."""
+
+
+def connect(
+    url: str, *, reply_timeout_s: float, connect_timeout_s: float = QUICK_TIMEOUT_S
+) -> redis.asyncio.Redis:
+    """Returns a client that fails when a reply takes longer, and never tries twice.
+
+    Raises `OperatorError(registry_unavailable)` for a URL of another form.
+    """
+    with translated(url):
+        return redis.asyncio.Redis.from_url(
+            url,
+            socket_connect_timeout=connect_timeout_s,
+            socket_timeout=reply_timeout_s,
+            retry=Retry(NoBackoff(), 0),
+            health_check_interval=0,
+        )
+
+
+@contextmanager
+def translated(url: str) -> Iterator[None]:
+    """Turns every error of the client library and the socket into `registry_unavailable`."""
+    try:
+        yield
+    except FOREIGN_ERRORS as error:
+        reason = str(error) or type(error).__name__
+        raise OperatorError(
+            f"the registry at {_without_secrets(url)} does not answer as expected: {reason}. "
+            "Check that Redis or Valkey runs there and is reachable",
+            code="registry_unavailable",
+        ) from error
+
+
+def _without_secrets(url: str) -> str:
+    scheme, separator, rest = url.partition("?")[0].partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
