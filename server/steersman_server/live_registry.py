@@ -21,6 +21,7 @@ log = structlog.get_logger("steersman.registry")
 POLL_S = 5.0
 """Longest wait for a change notice before the revision is read anyway."""
 RETRY_S = 1.0
+GRACE_S = 2.0
 
 OnChange = Callable[[RegistrySnapshot], Awaitable[None]]
 
@@ -57,7 +58,8 @@ class LiveRegistry:
                     await on_change(self.snapshot)
                 self.confirmed_at, self.error = time.monotonic(), None
             except SteersmanError as error:
-                if self.error is None:
+                # A busy start may lose one connection; only what lasts is worth a line.
+                if self.error is None and self.age_s > POLL_S + GRACE_S:
                     log.warning("registry_unavailable", code=error.code, message=error.message)
-                self.error = error.code
+                    self.error = error.code
                 await asyncio.sleep(RETRY_S)

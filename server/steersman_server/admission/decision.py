@@ -56,7 +56,7 @@ class Decision:
 
     def headers(self) -> dict[str, str]:
         """Returns the response headers, values in ASCII."""
-        applied = ", ".join(f"{v.name}@{v.version}={v.alpha:g}" for v in self.applied)
+        applied = ", ".join(f"{v.name}@{v.version}={v.alpha:.10g}" for v in self.applied)
         return {
             "x-steering-applied": applied or "none",
             "x-steering-revision": str(self.revision),

@@ -20,6 +20,8 @@ from steersman_vectors.plan import EXTRA_ARGS_KEY, SteeringPlan
 ReadBlob = Callable[[str], Awaitable[bytes]]
 """digest -> native bytes, verified."""
 
+RPC_TIMEOUT_S = 60.0
+
 _plan_of_request: ContextVar[SteeringPlan | None] = ContextVar("steersman_plan", default=None)
 
 
@@ -58,7 +60,7 @@ class EngineLink:
         NOTE: a worker without the extension means that the engine runs without the plugin, which
         would serve unsteered what was asked to be steered.
         """
-        answers: list[dict[str, Any]] = await self._client.collective_rpc(RPC_STATUS, timeout=60)
+        answers = await self._ask(RPC_STATUS)
         if not answers or not all(answer.get("enabled") for answer in answers):
             raise OperatorError(
                 "the engine runs without steering; start it with `steersman serve`",
@@ -84,7 +86,7 @@ class EngineLink:
 
     async def _load(self, digest: str, read_blob: ReadBlob) -> None:
         data = await read_blob(digest)
-        answers = await self._client.collective_rpc(RPC_LOAD, args=(data,), timeout=60)
+        answers = await self._ask(RPC_LOAD, data)
         loaded = loaded_digest(answers)
         if loaded != digest:
             raise OperatorError(
@@ -92,6 +94,19 @@ class EngineLink:
                 code="vector_corrupt",
             )
         self._intake.resident.add(digest)
+
+    async def _ask(self, method: str, *args: bytes) -> list[dict[str, Any]]:
+        """Returns every worker's answer; raises `OperatorError` when one does not come in time."""
+        try:
+            answers: list[dict[str, Any]] = await self._client.collective_rpc(
+                method, timeout=RPC_TIMEOUT_S, args=args
+            )
+        except TimeoutError as error:
+            raise OperatorError(
+                f"the engine did not answer {method} within {RPC_TIMEOUT_S:g} s; try again",
+                code="engine_unavailable",
+            ) from error
+        return answers
 
     def _loaded(self, digest: str, _: asyncio.Task[None]) -> None:
         self._loading.pop(digest, None)

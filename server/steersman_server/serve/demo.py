@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from steersman_vectors.fingerprint import fingerprint
 from steersman_vectors.formats import native
 from steersman_vectors.model_dir import read_shape
 from steersman_vectors.registry.binding import check_fits
 from steersman_vectors.registry.embedded import attach_or_start
 from steersman_vectors.registry.store import RegistryStore
+
+from ..cli.progress import fingerprint_of
 
 
 def import_library(library: Path, model: Path, data_dir: Path) -> None:
@@ -18,7 +19,7 @@ def import_library(library: Path, model: Path, data_dir: Path) -> None:
 
     Raises `CallerError` for a vector that does not fit the model.
     """
-    digest = fingerprint(model).digest
+    digest = fingerprint_of(str(model))
     shape = read_shape(model)
     vectors = [native.load(path) for path in sorted(library.glob("*/vector.safetensors"))]
     for vector in vectors:

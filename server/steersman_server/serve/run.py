@@ -8,19 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
-
 from steersman_vectors.engine_contract import EngineSteering
 from steersman_vectors.errors import OperatorError
-from steersman_vectors.fingerprint import fingerprint
-from steersman_vectors.model_dir import resolve_model_dir
 from steersman_vectors.registry.embedded import open_registry
 
+from ..cli.progress import fingerprint_of
 from ..settings import ServerSettings
 from .arguments import complete, plugin_allowlist
-
-console = Console(stderr=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +43,7 @@ def serve(options: ServeOptions) -> None:
     args = complete(parsed, options.steering, has_api_key=has_key)
     args.model = args.model_tag
     validate_parsed_serve_args(args)
-    digest = _fingerprint(options.model)
+    digest = fingerprint_of(options.model)
     with open_registry(options.data_dir) as registry:
         ServerSettings(
             registry_url=registry.url,
@@ -68,19 +62,3 @@ def _before_vllm() -> None:
     os.environ["VLLM_PLUGINS"] = plugin_allowlist(os.environ.get("VLLM_PLUGINS"))
     # Verified runner; V2 comes with its own adapter.
     os.environ.setdefault("VLLM_USE_V2_MODEL_RUNNER", "0")
-
-
-def _fingerprint(model: str) -> str:
-    columns = (
-        "Fingerprinting the base model",
-        BarColumn(),
-        DownloadColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("hash", total=None)
-        found = fingerprint(
-            resolve_model_dir(model),
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
-    return found.digest

@@ -1,0 +1,1 @@
+"""The serving side of Steersman: admission, the OpenAI edge, the command line."""

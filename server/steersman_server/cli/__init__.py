@@ -1,0 +1,1 @@
+"""The `steersman` command. Its modules import what a command needs when it runs, not before."""

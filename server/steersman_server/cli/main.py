@@ -1,0 +1,63 @@
+"""The root of the `steersman` command."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+import typer
+
+from steersman_vectors.errors import SteersmanError
+
+from . import serve
+from .output import EXIT_CODES, exit_code, print_error
+from .vectors import vectors
+
+HELP = """
+Activation steering for vLLM in production.
+
+Examples:
+
+  steersman serve ./my-model
+
+  steersman vectors import empathy.gguf --name empathy --model ./my-model
+
+  steersman vectors list
+"""
+
+app = typer.Typer(
+    name="steersman",
+    help=HELP,
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(vectors, name="vectors")
+serve.register(app)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    version: bool = typer.Option(False, "--version", help="Print the version.", is_eager=True),
+) -> None:
+    """Prints the version when asked to; otherwise leaves the rest to the commands."""
+    if version:
+        from importlib.metadata import version as installed
+
+        print(installed("steersman"))
+        raise typer.Exit
+
+
+def main() -> NoReturn:
+    """Runs the command line and exits; expected errors end in one line, never in a traceback."""
+    try:
+        app(prog_name="steersman")
+    except SteersmanError as error:
+        print_error(error, as_json="--json" in sys.argv)
+        sys.exit(exit_code(error))
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()
