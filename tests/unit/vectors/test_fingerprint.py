@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from steersman_vectors import file_hashes
+from steersman_vectors.errors import CallerError
+from steersman_vectors.file_hashes import FileHashes, default_cache_path
+from steersman_vectors.fingerprint import fingerprint
+
+from .samples import write_model
+
+SHARD = "model-00001-of-00002.safetensors"
+
+
+def edit_config(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    change(config)
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def flip_byte(path: Path, at: int = -1) -> None:
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(bytes(data))
+
+
+SAME: dict[str, Callable[[Path], Any]] = {
+    "readme": lambda d: (d / "README.md").write_text("other"),
+    "generation config": lambda d: (d / "generation_config.json").unlink(),
+    "chat template": lambda d: (d / "chat_template.jinja").write_text("x"),
+    "file times": lambda d: os.utime(d / SHARD, (1, 1)),
+    "name of a shard": lambda d: (d / SHARD).rename(d / "other.safetensors"),
+    "library version": lambda d: edit_config(d, lambda c: c.update(transformers_version="9")),
+    "dtype": lambda d: edit_config(d, lambda c: c.update(dtype=c.pop("torch_dtype"))),
+    "key order": lambda d: edit_config(
+        d, lambda c: [c.update({k: c.pop(k)}) for k in sorted(c, reverse=True)]
+    ),
+}
+DIFFERENT: dict[str, Callable[[Path], Any]] = {
+    "a byte of the weights": lambda d: flip_byte(d / SHARD),
+    "a byte of the tokenizer": lambda d: flip_byte(d / "tokenizer.json"),
+    "no tokenizer": lambda d: (d / "tokenizer.json").unlink(),
+    "a shard less": lambda d: (d / SHARD).unlink(),
+    "a shard twice": lambda d: shutil.copy(d / SHARD, d / "more.safetensors"),
+    "architecture": lambda d: edit_config(d, lambda c: c.update(num_hidden_layers=5)),
+    "a nested key": lambda d: edit_config(d, lambda c: c["rope_scaling"].update(factor=4.0)),
+    "a key nobody listed": lambda d: edit_config(d, lambda c: c.update(_sliding_window_pattern=6)),
+    "quantisation": lambda d: edit_config(d, lambda c: c.update(quantization_config={"bits": 4})),
+    "quantisation file": lambda d: (d / "quantize_config.json").write_text('{"bits": 4}'),
+}
+
+
+@pytest.mark.parametrize("what", SAME)
+def test_what_does_not_change_the_model_does_not_change_the_digest(
+    model_dir: Path, what: str
+) -> None:
+    before = fingerprint(model_dir)
+    SAME[what](model_dir)
+    assert fingerprint(model_dir) == before
+
+
+@pytest.mark.parametrize("what", DIFFERENT)
+def test_what_changes_the_model_changes_the_digest(model_dir: Path, what: str) -> None:
+    before = fingerprint(model_dir)
+    DIFFERENT[what](model_dir)
+    assert fingerprint(model_dir).digest != before.digest
+
+
+def test_the_digest_is_that_of_the_manifest_and_knows_no_path(
+    model_dir: Path, tmp_path: Path
+) -> None:
+    found = fingerprint(model_dir)
+    text = json.dumps(found.manifest, sort_keys=True, separators=(",", ":"))
+    assert found.digest == "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+    assert str(tmp_path) not in text
+    (tmp_path / "link").symlink_to(model_dir)
+    shutil.copytree(model_dir, tmp_path / "copy")
+    assert fingerprint(tmp_path / "link") == fingerprint(tmp_path / "copy") == found
+
+
+@given(at=st.integers(0, 200), shard=st.integers(1, 2))
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_flipped_byte_anywhere_counts_even_with_a_warm_cache(
+    tmp_path: Path, at: int, shard: int
+) -> None:
+    folder = write_model(tmp_path / "model")
+    before = fingerprint(folder)
+    path = folder / f"model-0000{shard}-of-00002.safetensors"
+    flip_byte(path, at % path.stat().st_size)
+    assert fingerprint(folder).digest != before.digest
+
+
+@pytest.fixture
+def settled(model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A model whose files were written long enough ago to be remembered."""
+    monkeypatch.setattr(file_hashes, "SETTLED_NS", -(10**12))
+    return model_dir
+
+
+def test_unchanged_files_are_hashed_once(settled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = fingerprint(settled)
+    monkeypatch.setattr(file_hashes, "_hash", lambda *_: pytest.fail("hashed again"))
+    assert fingerprint(settled) == before
+
+
+@pytest.mark.parametrize("keep_mtime", [True, False])
+def test_a_changed_file_is_hashed_again(settled: Path, keep_mtime: bool) -> None:
+    before, stat = fingerprint(settled), (settled / SHARD).stat()
+    flip_byte(settled / SHARD)
+    if keep_mtime:
+        os.utime(settled / SHARD, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert fingerprint(settled).digest != before.digest
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"a": 1}', b"\xff"])
+def test_a_damaged_cache_costs_time_only(settled: Path, content: bytes) -> None:
+    before = fingerprint(settled)
+    default_cache_path().write_bytes(content)
+    assert fingerprint(settled) == before
+    entries = json.loads(default_cache_path().read_bytes())
+    for key in entries:
+        entries[key] = ["x"]
+    default_cache_path().write_text(json.dumps(entries))
+    assert fingerprint(settled) == before
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(settled: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    cached = fingerprint(settled, cache_path=tmp_path / "file" / "cache.json")
+    assert cached == fingerprint(settled)
+
+
+def test_blobs_of_the_hub_cache_are_known_by_their_name(tmp_path: Path) -> None:
+    blob = tmp_path / "blobs" / ("d" * 64)
+    blob.parent.mkdir()
+    blob.write_bytes(b"anything")
+    (tmp_path / "model.safetensors").symlink_to(blob)
+    path = tmp_path / "model.safetensors"
+    assert FileHashes().sha256([path])[path].sha256 == "d" * 64
+
+
+def test_progress_counts_every_byte(model_dir: Path) -> None:
+    calls: list[tuple[int, int]] = []
+    fingerprint(model_dir, progress=lambda done, total: calls.append((done, total)))
+    hashed = [*model_dir.glob("*.safetensors"), model_dir / "tokenizer.json"]
+    size = sum(path.stat().st_size for path in hashed)
+    assert calls[-1] == (size, size)
+    assert calls == sorted(calls)
+
+
+def test_a_file_that_changes_while_it_is_hashed_is_refused(
+    model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hash_and_touch(path: Path, *_: Any) -> str:
+        os.utime(path, (1, 1))
+        return "0" * 64
+
+    monkeypatch.setattr(file_hashes, "_hash", hash_and_touch)
+    with pytest.raises(CallerError, match="changed while it was being read"):
+        fingerprint(model_dir)

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from steersman_vectors.errors import CallerError
+from steersman_vectors.model_dir import (
+    ModelShape,
+    read_shape,
+    resolve_model_dir,
+    tokenizer_files,
+    weight_files,
+)
+
+
+def code_of(call: Any, *args: Any) -> str:
+    with pytest.raises(CallerError) as caught:
+        call(*args)
+    return caught.value.code
+
+
+@pytest.mark.parametrize(
+    ("config", "shape"),
+    [
+        ({"hidden_size": 64, "num_hidden_layers": 6}, (64, 6)),
+        ({"n_embd": 64, "n_layer": 6}, (64, 6)),
+        ({"d_model": 64, "n_layers": 6}, (64, 6)),
+        ({"text_config": {"hidden_size": 64, "num_hidden_layers": 6}}, (64, 6)),
+        (
+            {
+                "hidden_size": 9,
+                "num_hidden_layers": 9,
+                "text_config": {"hidden_size": 64, "num_hidden_layers": 6},
+                "vision_config": {"hidden_size": 7, "num_hidden_layers": 7},
+            },
+            (64, 6),
+        ),
+        ({"hidden_size": 64, "num_hidden_layers": 6, "text_config": {"vocab_size": 5}}, (64, 6)),
+    ],
+)
+def test_the_shape_is_that_of_the_text_model(
+    tmp_path: Path, config: dict[str, Any], shape: tuple[int, int]
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert read_shape(tmp_path) == ModelShape(*shape)
+
+
+@pytest.mark.parametrize(
+    "text", ["{}", "[]", "", "{", '{"hidden_size": "64", "num_hidden_layers": 6}', "[" * 100_000]
+)
+def test_configs_that_do_not_tell_the_shape(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.json").write_text(text)
+    assert code_of(read_shape, tmp_path) == "model_unreadable"
+
+
+def test_folders_that_are_not_whole_models(model_dir: Path) -> None:
+    (model_dir / "model-00001-of-00002.safetensors").unlink()
+    index = {"weight_map": {"w1": "model-00001-of-00002.safetensors", "w2": "x"}}
+    (model_dir / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(CallerError, match="2 missing weight file"):
+        weight_files(model_dir)
+    (model_dir / "config.json").unlink()
+    assert code_of(read_shape, model_dir) == "model_unreadable"
+    for path in model_dir.glob("*.safetensors"):
+        path.unlink()
+    assert code_of(weight_files, model_dir) == "model_unreadable"
+
+
+def test_an_index_leaves_out_what_is_not_loaded(model_dir: Path) -> None:
+    names = sorted(path.name for path in model_dir.glob("*.safetensors"))
+    shutil.copy(model_dir / names[0], model_dir / "consolidated.safetensors")
+    index = {"weight_map": {"w1": names[0], "w2": names[1], "w3": names[1]}}
+    (model_dir / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert [path.name for path in weight_files(model_dir)] == names
+
+
+def test_weights_and_tokenizers_of_older_formats(tmp_path: Path) -> None:
+    for name in ("pytorch_model.bin", "training_args.bin", "vocab.json", "merges.txt"):
+        (tmp_path / name).write_bytes(b"x")
+    assert [path.name for path in weight_files(tmp_path)] == ["pytorch_model.bin"]
+    assert [path.name for path in tokenizer_files(tmp_path)] == ["vocab.json", "merges.txt"]
+    (tmp_path / "tokenizer.model").write_bytes(b"x")
+    assert [path.name for path in tokenizer_files(tmp_path)] == ["tokenizer.model"]
+
+
+def test_a_folder_resolves_to_itself_and_other_names_to_a_remedy(model_dir: Path) -> None:
+    assert resolve_model_dir(str(model_dir)) == model_dir
+    for model in ("./none", "/none/at/all", "", "a/b/c", str(model_dir / "config.json")):
+        assert code_of(resolve_model_dir, model) == "model_not_found"
+
+
+def test_hub_names_resolve_only_when_cached(
+    tmp_path: Path, model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub.constants
+
+    hub = tmp_path / "hub"
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(hub))
+    with pytest.raises(CallerError, match="hf download org/model"):
+        resolve_model_dir("org/model")
+    commit = "c" * 40
+    snapshot = hub / "models--org--model" / "snapshots" / commit
+    shutil.copytree(model_dir, snapshot)
+    (hub / "models--org--model" / "refs").mkdir()
+    (hub / "models--org--model" / "refs" / "main").write_text(commit)
+    assert resolve_model_dir("org/model") == snapshot

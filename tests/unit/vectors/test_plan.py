@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from steersman_vectors.errors import CallerError
+from steersman_vectors.plan import SteeringPlan, decode_plan
+from steersman_vectors.schedule import CONSTANT, Linear
+
+from .samples import FP_A, FP_B
+
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=6,
+)
+TERMS = st.lists(
+    st.tuples(st.sampled_from([FP_A, FP_B]), st.sampled_from([-1.5, -0.5, 0.0, 0.25, 1.0])),
+    max_size=5,
+)
+
+
+@st.composite
+def turns(draw: st.DrawFn) -> tuple[tuple[int, int | None], ...]:
+    edges = sorted(draw(st.sets(st.integers(0, 60), max_size=8)))
+    closed = list(zip(edges[::2], edges[1::2], strict=False))
+    tail = [(edges[-1], None)] if len(edges) % 2 else []
+    return (*closed, *tail)
+
+
+@given(TERMS, turns())
+def test_a_plan_survives_its_wire_form(terms: Any, spans: Any) -> None:
+    plan = SteeringPlan(terms=tuple(terms), turns=spans)
+    wire = json.loads(json.dumps(plan.to_wire()))
+    assert decode_plan(wire) == plan
+    assert decode_plan(wire).digest == plan.digest
+
+
+@given(TERMS, st.randoms())
+def test_order_and_zero_terms_do_not_change_the_digest(terms: Any, random: Any) -> None:
+    plan = SteeringPlan(terms=tuple(terms), scope="all")
+    shuffled = [*terms, (FP_A, 0.0)]
+    random.shuffle(shuffled)
+    other = SteeringPlan(terms=tuple(shuffled), scope="generation")
+    assert (plan.terms, plan.row_key, plan.digest) == (other.terms, other.row_key, other.digest)
+
+
+def test_the_schedule_changes_the_digest_but_not_the_row() -> None:
+    plans = [
+        SteeringPlan(terms=((FP_A, 1.0),), scope="all", schedule=schedule)
+        for schedule in (CONSTANT, Linear(tokens=5), Linear(tokens=6))
+    ]
+    assert len({plan.digest for plan in plans}) == 3
+    assert len({plan.row_key for plan in plans}) == 1
+
+
+@given(turns(), st.integers(0, 70), st.integers(0, 70))
+def test_clipping_equals_position_by_position(spans: Any, start: int, end: int) -> None:
+    plan = SteeringPlan(terms=(), turns=spans)
+    fast = [(p, t) for t, first, stop in plan.clipped(start, end) for p in range(first, stop)]
+    slow = [(p, s) for p in range(start, end) for s, e in spans if s <= p and (e is None or p < e)]
+    assert fast == slow
+
+
+@pytest.mark.parametrize(
+    "spans",
+    [((3, 3),), ((5, 4),), ((0, None), (5, 6)), ((3, 6), (5, 8)), ((6, 8), (1, 2)), ((-1, 4),)],
+)
+def test_turns_that_are_refused(spans: Any) -> None:
+    with pytest.raises(CallerError, match="invalid steering plan"):
+        decode_plan({"terms": [], "turns": spans})
+
+
+@given(JSON | st.fixed_dictionaries({"terms": JSON}, optional={"turns": JSON, "scope": JSON}))
+def test_any_wire_value_is_a_plan_or_a_caller_error(wire: Any) -> None:
+    with suppress(CallerError):
+        assert decode_plan(decode_plan(wire).to_wire()) == decode_plan(wire)
