@@ -149,6 +149,8 @@ def refused_features(vllm_config: Any) -> list[str]:
         refused.append("sequence-parallel residuals (remove enable_sp from the pass config)")
     if vllm_config.speculative_config is not None and scheduler.async_scheduling:
         refused.append("speculative decoding with async scheduling (add --no-async-scheduling)")
+    if vllm_config.model_config.enable_sleep_mode:
+        refused.append("sleep mode, which may discard the rows (remove --enable-sleep-mode)")
     if vllm_config.model_config.is_encoder_decoder:
         refused.append("encoder-decoder models")
     if vllm_config.model_config.runner_type != "generate":

@@ -96,6 +96,44 @@ def test_scope_is_bound_by_the_engine_when_the_caller_names_one(eager, chat, bin
     assert scoped.outputs[0].token_ids == bound.outputs[0].token_ids
 
 
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"use_v2_model_runner": True}, "VLLM_USE_V2_MODEL_RUNNER=0"),
+        ({"parallel_config.use_ubatching": True}, "microbatching"),
+        ({"compilation_config.pass_config.enable_sp": True}, "enable_sp"),
+        ({"speculative_config": "ngram", "scheduler_config.async_scheduling": True}, "async"),
+        ({"model_config.enable_sleep_mode": True}, "sleep"),
+        ({"model_config.is_encoder_decoder": True}, "encoder-decoder"),
+        ({"model_config.runner_type": "pooling"}, "pooling"),
+    ],
+)
+def test_what_cannot_be_steered_exactly_is_named(eager, changes, named):
+    """On the options of a real engine, changed one at a time."""
+    from vllm_steersman import compat
+
+    config = Changed(eager.llm.llm_engine.vllm_config, changes)
+    assert len(compat.refused_features(config)) == 1
+    assert named in compat.refused_features(config)[0]
+    assert compat.refused_features(eager.llm.llm_engine.vllm_config) == []
+
+
+class Changed:
+    """A view of a config in which some dotted attributes have other values."""
+
+    def __init__(self, config, changes):
+        self._config, self._changes = config, changes
+
+    def __getattr__(self, name):
+        if name in self._changes:
+            return self._changes[name]
+        below = {
+            k.partition(".")[2]: v for k, v in self._changes.items() if k.startswith(f"{name}.")
+        }
+        value = getattr(self._config, name)
+        return Changed(value, below) if below else value
+
+
 def params_with(wire):
     from vllm import SamplingParams
 

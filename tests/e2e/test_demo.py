@@ -1,0 +1,98 @@
+"""The README's first five minutes: its own commands and its own code, on the demo model."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.e2e.conftest import ENVIRONMENT, START_S, STEERSMAN, free_port
+
+pytestmark = pytest.mark.e2e
+
+ROOT = Path(__file__).parents[2]
+BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+
+
+def block(holding: str) -> str:
+    """Returns the README's one Python block that holds the text."""
+    (found,) = [b for b in BLOCKS if holding in b]
+    return found
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """`steersman demo`, as `make demo` runs it, and the file with what it printed."""
+    folder = tmp_path_factory.mktemp("demo")
+    port = free_port()
+    log = folder / "demo.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [STEERSMAN, "demo", "--port", str(port), "--data-dir", str(folder / "data")],
+            cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, env=ENVIRONMENT,
+        )  # fmt: skip
+    deadline = time.monotonic() + START_S
+    while "End the server: Ctrl-C" not in log.read_text():
+        assert process.poll() is None, log.read_text()[-4000:]
+        assert time.monotonic() < deadline, log.read_text()[-4000:]
+        time.sleep(0.2)
+    family = psutil.Process(process.pid).children(recursive=True)
+    yield f"http://127.0.0.1:{port}", log
+    process.send_signal(signal.SIGINT)
+    process.wait(timeout=60)
+    _, alive = psutil.wait_procs(family, timeout=20)
+    assert alive == []
+    assert family, "the engine and the registry are processes of their own"
+
+
+def test_the_shipped_vectors_can_be_named(demo):
+    url, _ = demo
+    data = httpx.get(f"{url}/v1/steering/vectors").json()["data"]
+    assert {"empathy", "concise"} <= {v["id"] for v in data}
+    for vector in data:
+        assert {"low", "medium", "strong"} <= set(vector["presets"])
+
+
+def test_the_curl_it_prints_works(demo):
+    _, log = demo
+    printed = log.read_text()
+    command = re.search(r"  (curl .*?\}\}?')\n\n", printed, re.DOTALL)[1]
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
+    assert '"vector": "' in done.stdout, done.stdout + done.stderr
+
+
+def test_the_python_it_prints_works(demo):
+    _, log = demo
+    code = re.search(r"  (from openai.*?reply\.steering\))\n", log.read_text(), re.DOTALL)[1]
+    done = python(code.replace("\n  ", "\n"))
+    assert "'applied'" in done.stdout
+
+
+def test_the_readmes_client_code_works(demo):
+    url, _ = demo
+    done = python(block("extra_body").replace("http://127.0.0.1:8000", url))
+    assert re.search(r"low .*\n.*empathy.*\nstrong ", done.stdout)
+
+
+def test_the_readmes_offline_code_works(tmp_path):
+    script = tmp_path / "offline.py"
+    script.write_text(block("load_vector"))
+    done = subprocess.run(
+        [sys.executable, script], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True,
+        timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert len(done.stdout.strip().split()) > 3
+
+
+def python(code: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=90)
+    assert done.returncode == 0, done.stderr
+    return done

@@ -1,0 +1,123 @@
+"""Attaching to models: which list holds the blocks, and what the hook does to their output."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from steersman_vectors.errors import OperatorError
+from vllm_steersman import compat
+from vllm_steersman.attach import attach, find_blocks, steer
+
+HIDDEN, ROWS, TOKENS = 4, 3, 16
+
+
+class Block(nn.Module):
+    """Adds one; returns a bare tensor, or (hidden, residual) as vLLM's fused blocks do."""
+
+    def __init__(self, fused: bool):
+        super().__init__()
+        self.fused = fused
+        self.experts = nn.ModuleList([nn.Identity() for _ in range(3)])
+
+    def forward(self, hidden, residual=None):
+        return (hidden + 1, residual) if self.fused else hidden + 1
+
+
+class Trunk(nn.Module):
+    def __init__(self, fused=False, depth=3):
+        super().__init__()
+        self.layers = nn.ModuleList([Block(fused) for _ in range(depth)])
+
+
+class Wrapper(nn.Module):
+    """A multimodal model: a tower as deep as the language model, and the language model inside."""
+
+    def __init__(self):
+        super().__init__()
+        self.tower = Trunk()
+        self.language_model = Trunk()
+
+    def get_language_model(self):
+        return self.language_model
+
+
+@pytest.fixture(autouse=True)
+def no_vllm(monkeypatch):
+    monkeypatch.setattr(compat, "is_absent_layer", lambda m: isinstance(m, nn.Identity))
+
+
+def test_the_blocks_are_the_outer_list_of_that_length():
+    trunk = Trunk()
+    assert find_blocks(trunk, 3) is trunk.layers
+
+
+def test_a_nested_language_model_is_searched_first():
+    wrapper = Wrapper()
+    assert find_blocks(wrapper, 3) is wrapper.language_model.layers
+
+
+@pytest.mark.parametrize("model", [Trunk(depth=5), nn.Linear(2, 2)])
+def test_a_model_without_one_such_list_is_refused(model):
+    with pytest.raises(OperatorError, match="cannot be steered yet"):
+        find_blocks(model, 3 if isinstance(model, nn.Linear) else 4)
+
+
+def test_two_towers_of_equal_depth_are_ambiguous():
+    model = nn.Module()
+    model.a, model.b = Trunk(), Trunk()
+    with pytest.raises(OperatorError, match="exactly"):
+        find_blocks(model, 3)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_the_hook_adds_each_tokens_row_to_the_block_output(fused):
+    trunk = Trunk(fused)
+    buffers = attach(
+        trunk.layers, (0, 2), num_rows=ROWS, hidden_size=HIDDEN, max_tokens=TOKENS,
+        dtype=torch.float32, device=torch.device("cpu"),
+    )  # fmt: skip
+    buffers.rows.copy_(torch.randn(2, ROWS, HIDDEN))
+    buffers.token_row[:5] = torch.tensor([0, 1, 2, 1, 0])
+    buffers.token_gate[:5, 0] = torch.tensor([0.0, 1.0, 0.5, 0.25, 1.0])
+    hidden, residual = torch.randn(5, HIDDEN), torch.randn(5, HIDDEN)
+    for layer_idx, k in ((0, 0), (1, None), (2, 1)):
+        output = trunk.layers[layer_idx](hidden, residual)
+        out = output[0] if fused else output
+        for t in range(5):
+            want = hidden[t] + 1
+            if k is not None:
+                want = want + buffers.rows[k, buffers.token_row[t]] * buffers.token_gate[t]
+            torch.testing.assert_close(out[t], want)
+        if fused:
+            assert output[1] is residual
+
+
+def test_buffers_do_not_enter_checkpoints():
+    trunk = Trunk()
+    before = set(trunk.state_dict())
+    attach(
+        trunk.layers, (0,), num_rows=ROWS, hidden_size=HIDDEN, max_tokens=TOKENS,
+        dtype=torch.float32, device=torch.device("cpu"),
+    )  # fmt: skip
+    assert set(trunk.state_dict()) == before
+
+
+def test_blocks_of_other_pipeline_ranks_are_left_alone():
+    trunk = Trunk()
+    trunk.layers[0] = nn.Identity()
+    buffers = attach(
+        trunk.layers, (0, 1), num_rows=ROWS, hidden_size=HIDDEN, max_tokens=TOKENS,
+        dtype=torch.float32, device=torch.device("cpu"),
+    )  # fmt: skip
+    assert buffers.layers == (1,)
+    assert buffers.rows.shape == (1, ROWS, HIDDEN)
+
+
+def test_a_zero_gate_leaves_bits_alone_in_half_precision():
+    hidden = torch.randn(6, HIDDEN, dtype=torch.bfloat16)
+    rows = torch.randn(ROWS, HIDDEN, dtype=torch.bfloat16)
+    out = steer(hidden, rows, torch.tensor([1, 2, 1, 0, 2, 1]), torch.zeros(6, 1))
+    assert out.dtype == torch.bfloat16
+    assert torch.equal(out, hidden)
