@@ -79,8 +79,13 @@ class EngineState:
             self._rebatch(order)
         batch = self._batch
         assert batch is not None
-        decode = int(num_scheduled.max()) == 1
-        if self._settled and decode and batch.constant:
+        # All gates are 1 for rows in use: an unchanged batch needs no routing while this holds.
+        flat = (
+            batch.constant
+            and int(num_scheduled.max()) == 1
+            and bool((num_computed >= batch.flat_from).all())
+        )
+        if self._settled and flat:
             return
         total = route(batch, num_computed, num_scheduled, self._row_np, self._gate_np)
         self._row_np[total : self._dirty_tokens] = 0
@@ -88,9 +93,7 @@ class EngineState:
         touched = max(total, self._dirty_tokens)
         self._dirty_tokens = total
         self._upload(touched)
-        self._settled = decode and batch.constant and bool((num_computed >= batch.open_start)[
-            batch.rows > 0
-        ].all())  # fmt: skip
+        self._settled = flat
 
     def clear(self) -> None:
         """Routes every token to row 0; nothing to do when that is so already."""
@@ -112,12 +115,14 @@ class EngineState:
     def _write_rows(self, terms: dict[str, tuple[tuple[str, float], ...]]) -> dict[str, int]:
         assignment = self.pool.assign(terms)
         self.high_water = max(self.high_water, len(terms))
-        for key in assignment.to_write:
-            try:
-                self._write_row(assignment.row_of[key], terms[key])
-            except BaseException:
+        unwritten = list(assignment.to_write)
+        try:
+            while unwritten:
+                self._write_row(assignment.row_of[unwritten[-1]], terms[unwritten[-1]])
+                unwritten.pop()
+        finally:
+            for key in unwritten:
                 self.pool.forget(key)
-                raise
         return assignment.row_of
 
     def _write_row(self, row: int, terms: Collection[tuple[str, float]]) -> None:

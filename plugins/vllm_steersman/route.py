@@ -42,6 +42,8 @@ class Batch:
     open_start: NDArray[np.int64]
     slope: NDArray[np.float64]
     floor: NDArray[np.float64]
+    flat_from: NDArray[np.int64]
+    """Position from which each request's gate stays what it is under a constant schedule."""
     has_closed: tuple[int, ...]
     """Indices of requests with finished turns in their prompt."""
     constant: bool
@@ -72,6 +74,7 @@ def batch_of(tracks: Sequence[Track | None], row_of: dict[str, int]) -> Batch:
         open_start=np.array([t.open_start if t else NEVER for t in tracks], dtype=np.int64),
         slope=np.array([t.slope if t else 0.0 for t in tracks], dtype=np.float64),
         floor=np.array([t.floor if t else 0.0 for t in tracks], dtype=np.float64),
+        flat_from=np.array([t.open_start if t else 0 for t in tracks], dtype=np.int64),
         has_closed=tuple(i for i, t in enumerate(tracks) if t and t.closed),
         constant=all(t.constant for t in tracks if t),
     )

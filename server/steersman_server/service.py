@@ -48,6 +48,7 @@ class SteeringService:
         service = cls(registry, link, engine)
         await service._prefetch(registry.snapshot)
         service._following = asyncio.create_task(registry.follow(service._prefetch))
+        service._following.add_done_callback(_report_end)
         return service
 
     async def admit(self, field: Any) -> Decision:
@@ -71,6 +72,12 @@ class SteeringService:
                     await self.link.ensure_resident([entry.digest], self.registry.store.blob)
                 except SteersmanError as error:
                     log.warning("vector_not_loaded", vector=entry.name, message=error.message)
+
+
+def _report_end(following: asyncio.Task[None]) -> None:
+    """Says so when the registry is no longer followed; it is only ever cancelled at shutdown."""
+    if not following.cancelled() and (error := following.exception()) is not None:
+        log.error("registry_no_longer_followed", error=f"{type(error).__name__}: {error}")
 
 
 def _derive_markers(engine_client: Any, chat_template: str | None) -> OperatorError | None:

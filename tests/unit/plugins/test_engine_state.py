@@ -133,6 +133,32 @@ def test_a_settled_decode_batch_is_left_alone():
     assert state.buffers.token_gate[:2, 0].tolist() == [1.0, 0.0]
 
 
+def test_a_settled_request_that_starts_again_is_routed_anew():
+    """Preempted and resumed within a step, with one token of budget: same batch, other position."""
+    state = make_state()
+    digest = next(iter(VECTORS))
+    state.add("a", SteeringPlan(terms=((digest, 1.0),), turns=((4, None),)))
+    state.step(["a"], np.array([6], np.int32), np.array([1], np.int32))
+    state.step(["a"], np.array([7], np.int32), np.array([1], np.int32))
+    state.step(["a"], np.array([0], np.int32), np.array([1], np.int32))
+    assert state.buffers.token_gate[0] == 0.0
+    state.step(["a"], np.array([4], np.int32), np.array([1], np.int32))
+    assert state.buffers.token_gate[0] == 1.0
+
+
+def test_a_row_that_could_not_be_written_is_not_taken_for_written():
+    state = make_state()
+    good, bad = sorted(VECTORS)[0], "sha256:" + "0" * 64
+    state.add("a", SteeringPlan(terms=((bad, 1.0),), turns=((0, None),)))
+    state.add("b", SteeringPlan(terms=((good, 1.0),), turns=((0, None),)))
+    for order in (["a", "b"], ["b", "a"]):
+        with pytest.raises(InternalError):
+            state.step(order, np.array([0, 0], np.int32), np.array([1, 1], np.int32))
+    state.remove(["a"])
+    state.step(["b"], np.array([0], np.int32), np.array([1], np.int32))
+    assert state.buffers.rows[:, state.buffers.token_row[0]].any()
+
+
 def test_a_vector_that_is_not_resident_is_our_mistake():
     state = make_state()
     state.add("a", SteeringPlan(terms=(("sha256:" + "0" * 64, 1.0),), turns=((0, None),)))
