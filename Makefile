@@ -1,0 +1,88 @@
+# Steersman's front door: `make help`. The recipes are one-liners; deploy/setup/ holds what they call.
+#
+# PYTHON=    the Python to build on (default: the first of python3, python3.11, ... that is 3.11 to 3.13)
+# ENGINE=    cpu or cuda (default: cuda where nvidia-smi finds a GPU)
+# PORT=      where `make demo` listens on 127.0.0.1
+# DATA_DIR=  what the demo keeps: registry, logs, snapshots
+# ARGS=      more arguments for pytest, as in: make test ARGS="-k spans -x"
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?=
+ENGINE ?= auto
+PORT ?= 8000
+DATA_DIR ?= .demo
+ARGS ?=
+export PYTHON ENGINE
+
+BIN := .venv/bin
+
+##@ Start here
+
+.PHONY: demo
+demo: installed ## Start the server on 127.0.0.1:8000 with the bundled model, its vectors and a registry (PORT=, DATA_DIR=)
+	@exec $(BIN)/steersman demo --port "$(PORT)" --data-dir "$(DATA_DIR)"
+
+.PHONY: test
+test: installed ## Run the whole test suite but for GPU, benchmark and soak tests (ARGS= for pytest)
+	$(BIN)/python -m pytest $(ARGS)
+
+##@ Develop
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } \
+	     /^##@/ { printf "\n%s\n", substr($$0, 5) } \
+	     /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: export VERIFY = always
+setup: installed ## Make .venv, install the locked packages and this tree, and say which versions it got (ENGINE=, PYTHON=)
+
+.PHONY: check
+check: installed ## Check format, lint, types, layers, scripts and Dockerfile
+	@deploy/setup/check.sh
+
+.PHONY: format
+format: installed ## Rewrite the Python files as `make check` wants them
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: test-gpu
+test-gpu: installed ## Run the tests that need an NVIDIA GPU
+	$(BIN)/python -m pytest -m gpu $(ARGS)
+
+.PHONY: bench
+bench: installed ## Run the benchmarks; figures go to the terminal
+	$(BIN)/python -m pytest -m bench -s $(ARGS)
+
+.PHONY: lock
+lock: ## Resolve requirements/*.lock anew for both engines (no GPU needed)
+	@"$$(deploy/setup/python.sh)" deploy/setup/lock.py
+
+.PHONY: docker-check
+docker-check: ## Run the Dockerfile's cpu steps in an empty root folder, without Docker (root, minutes)
+	@"$$(deploy/setup/python.sh)" deploy/setup/docker_check.py
+
+.PHONY: clean
+clean: ## Remove .venv, builds and caches; the demo's data stay
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+##@ Demo model
+
+.PHONY: demo-model
+demo-model: installed ## Train the demo model and make its vectors anew (half an hour)
+	$(BIN)/python -m steersman_demo.train --out vectors/demo-model
+	$(BIN)/python -m steersman_demo.make_vectors --model vectors/demo-model --out vectors/library
+
+.PHONY: demo-report
+demo-report: installed ## Measure the demo vectors: effect, facts kept, degenerate answers
+	$(BIN)/python -m steersman_demo.report
+
+# .venv as the lock files and pyproject.toml say; does nothing when they have not changed.
+.PHONY: installed
+installed:
+	@deploy/setup/develop.sh
