@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,7 @@ def install() -> None:
 def _install_intake() -> None:
     """`InputProcessor.process_inputs`: the last stop in the API process.
 
-    vLLM answers a `VLLMValidationError` (a `ValueError`) with HTTP 400; offline it is raised.
+    vLLM answers a `VLLMValidationError` with HTTP 400; offline it is raised.
     """
     from vllm.exceptions import VLLMValidationError
     from vllm.v1.engine.input_processor import InputProcessor
@@ -149,6 +150,10 @@ def refused_features(vllm_config: Any) -> list[str]:
         refused.append("sequence-parallel residuals (remove enable_sp from the pass config)")
     if vllm_config.speculative_config is not None and scheduler.async_scheduling:
         refused.append("speculative decoding with async scheduling (add --no-async-scheduling)")
+    if vllm_config.kv_transfer_config is not None:
+        refused.append("KV connectors, which may key by token ids (remove --kv-transfer-config)")
+    if vllm_config.cache_config.kv_sharing_fast_prefill:
+        refused.append("fast prefill on a part of the tokens (remove --kv-sharing-fast-prefill)")
     if vllm_config.model_config.enable_sleep_mode:
         refused.append("sleep mode, which may discard the rows (remove --enable-sleep-mode)")
     if vllm_config.model_config.is_encoder_decoder:
@@ -156,6 +161,12 @@ def refused_features(vllm_config: Any) -> list[str]:
     if vllm_config.model_config.runner_type != "generate":
         refused.append("pooling models")
     return refused
+
+
+def input_staging(runner: Any) -> AbstractContextManager[None]:
+    """Returns vLLM's guard of staging memory: entered, no copy of an earlier step is in flight."""
+    guard: AbstractContextManager[None] = runner.synchronize_input_prep()
+    return guard
 
 
 def num_hidden_layers(vllm_config: Any) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ def engine_args(layers: str | tuple[int, ...] = "all") -> dict[str, Any]:
     >>> engine_args(layers=(23, 29))["additional_config"]["steering"]["layers"]
     [23, 29]
     """
+    # Read when the engine is configured. The verified runner; V2 comes with its own adapter.
+    os.environ.setdefault("VLLM_USE_V2_MODEL_RUNNER", "0")
     config = EngineSteering.model_validate({"layers": layers})
     return {
         "worker_extension_cls": WORKER_EXTENSION,

@@ -87,4 +87,5 @@ def before_dummy_run(runner: Any) -> None:
     """A dummy step (profiling, warm-up, idle data-parallel rank) is never steered."""
     state = state_of(runner)
     if state is not None:
-        state.clear()
+        with compat.input_staging(runner):
+            state.clear()

@@ -65,9 +65,10 @@ class SteeringService:
         return running_plan(decision.plan)
 
     async def _prefetch(self, snapshot: RegistrySnapshot) -> None:
-        """Makes the newest versions resident, so that no request has to wait for a load."""
-        for entry in snapshot.available(self.engine.fingerprint):
-            if set(entry.card.layers) <= self.engine.layers:
+        """Makes every version resident, so that no request has to wait for a load."""
+        for entry in snapshot.entries():
+            ours = entry.fingerprint == self.engine.fingerprint
+            if ours and set(entry.card.layers) <= self.engine.layers:
                 try:
                     await self.link.ensure_resident([entry.digest], self.registry.store.blob)
                 except SteersmanError as error:

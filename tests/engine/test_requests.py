@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from vllm.exceptions import VLLMValidationError
 
 from steersman_vectors.errors import CallerError
 from steersman_vectors.vector import from_differences
@@ -32,7 +33,7 @@ def test_a_plan_that_names_an_unknown_vector_fails_alone(eager, chat, bind):
     prompt = chat(("user", TEXT[0]))
     wire = bind(prompt, {"unit": 8.0}).to_wire()
     wire["terms"] = [["sha256:" + "0" * 64, 1.0]]
-    with pytest.raises(ValueError, match="not loaded in the engine"):
+    with pytest.raises(VLLMValidationError, match="not loaded in the engine"):
         eager.llm.generate({"prompt_token_ids": prompt}, params_with(wire), use_tqdm=False)
     assert eager.generate([prompt], [bind(prompt, {"unit": 8.0})])
 
@@ -50,11 +51,12 @@ def test_a_plan_that_names_an_unknown_vector_fails_alone(eager, chat, bind):
         {"terms": [], "turns": [[4, 2]]},
         {"terms": [], "turns": [[0, None], [5, 9]]},
         {"terms": [], "scope": "all", "schedule": {"kind": "sine"}},
+        {"terms": [], "turns": [[2**63, None]]},
     ],
 )
 def test_a_plan_that_is_none_fails_alone(eager, chat, wire):
     prompt = chat(("user", TEXT[0]))
-    with pytest.raises(ValueError, match="steering"):
+    with pytest.raises(VLLMValidationError, match="steering"):
         eager.llm.generate({"prompt_token_ids": prompt}, params_with(wire), use_tqdm=False)
     assert eager.generate([prompt], [None])
 
@@ -62,7 +64,7 @@ def test_a_plan_that_is_none_fails_alone(eager, chat, wire):
 def test_an_engine_without_steering_refuses_a_plan(stock, chat, bind):
     prompt = chat(("user", TEXT[0]))
     wire = bind(prompt, {"unit": 8.0}).to_wire()
-    with pytest.raises(ValueError, match="started without steering"):
+    with pytest.raises(VLLMValidationError, match="started without steering"):
         stock.llm.generate({"prompt_token_ids": prompt}, params_with(wire), use_tqdm=False)
 
 
@@ -103,6 +105,8 @@ def test_scope_is_bound_by_the_engine_when_the_caller_names_one(eager, chat, bin
         ({"parallel_config.use_ubatching": True}, "microbatching"),
         ({"compilation_config.pass_config.enable_sp": True}, "enable_sp"),
         ({"speculative_config": "ngram", "scheduler_config.async_scheduling": True}, "async"),
+        ({"kv_transfer_config": "connector"}, "--kv-transfer-config"),
+        ({"cache_config.kv_sharing_fast_prefill": True}, "--kv-sharing-fast-prefill"),
         ({"model_config.enable_sleep_mode": True}, "sleep"),
         ({"model_config.is_encoder_decoder": True}, "encoder-decoder"),
         ({"model_config.runner_type": "pooling"}, "pooling"),

@@ -25,6 +25,7 @@ from .schedule import CONSTANT, Schedule
 EXTRA_ARGS_KEY = "steering"
 MAX_TERMS = 64
 MAX_ALPHA = 1e6
+MAX_POSITION = 2**31 - 1
 
 Turn = tuple[int, int | None]
 """Steered positions `[start, end)` of an assistant turn; None while it is being generated."""
@@ -56,6 +57,8 @@ class SteeringPlan(BaseModel):
     def _turns_are_ordered(self) -> SteeringPlan:
         if (self.scope is None) == (self.turns is None):
             raise ValueError("exactly one of 'scope' and 'turns' is needed")
+        if any(end > MAX_POSITION for turn in self.turns or () for end in turn if end is not None):
+            raise ValueError(f"a position is beyond {MAX_POSITION}")
         before = 0
         for i, (start, end) in enumerate(self.turns or ()):
             last = i == len(self.turns or ()) - 1

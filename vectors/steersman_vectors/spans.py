@@ -100,14 +100,18 @@ def derive_markers(
     opening = _generation_header(render)
     if opening and header[-len(opening) :] == opening:
         header = opening
-    closed = render([_user(_USERS[0]), _assistant(_ASSISTANTS[0])], False)
-    end = _common_prefix(rendered[0, 0][contents[0, 0][1] :], closed[contents[0, 0][1] :])
+    # NOTE: a template may write the last turn in another way than those before it (Qwen3 thinks).
+    closed = [render([_user(_USERS[0]), _assistant(text)], False) for text in _ASSISTANTS]
+    closed_end = _difference(closed[0], closed[1])[1]
+    end = _common_prefix(rendered[0, 0][contents[0, 0][1] :], closed[0][closed_end:])
     if end and is_special(end[0]):
         end = end[:1]
     blank = len(header)
     while blank > 1 and is_blank(header[blank - 1]):
         blank -= 1
     markers = TurnMarkers(tuple(header[:blank]), tuple(header[blank:]), tuple(end))
+    if not (any(map(is_special, markers.header)) and any(map(is_special, markers.end))):
+        raise unsupported("its assistant turns are set off by words that a user can type too")
     _prove(markers, rendered, contents, render)
     return markers
 

@@ -50,13 +50,14 @@ def resolve(
     if not isinstance(request, SteeringRequest):
         reason = "request_off" if request is False else "default"
         return Decision(None, (), reason, snapshot.revision)  # type: ignore[arg-type]
-    applied = []
+    applied: list[AppliedVector] = []
     presets: list[Preset | None] = []
     for text, dial in request.vectors.items():
         entry = _find(text, snapshot, engine)
         preset = _preset(entry, dial, text) if isinstance(dial, str) else None
         alpha = float(dial) if preset is None else preset.alpha
         _check_alpha(entry, alpha, text)
+        _check_once(entry, applied, text)
         presets.append(preset)
         named = dial if isinstance(dial, str) else None
         applied.append(AppliedVector(entry.name, entry.version, alpha, entry.digest, named))
@@ -105,6 +106,17 @@ def _check_alpha(entry: VectorEntry, alpha: float, text: str) -> None:
             f"alpha {alpha:g} of vector {text!r} is out of range: its card allows |alpha| <= "
             f"{limit:g}",
             code="alpha_out_of_range",
+            param=f"{PARAM}.vectors.{text}",
+        )
+
+
+def _check_once(entry: VectorEntry, applied: Iterable[AppliedVector], text: str) -> None:
+    """Refuses a second name for the same vector: together they could exceed its alpha_max."""
+    if any(entry.digest == other.digest for other in applied):
+        raise CallerError(
+            f"{text!r} names {entry.name}@{entry.version}, which this request names already; "
+            "name a vector once, with the alpha that you want in all",
+            code="vector_repeated",
             param=f"{PARAM}.vectors.{text}",
         )
 

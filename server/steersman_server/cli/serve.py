@@ -1,4 +1,4 @@
-"""`steersman serve` and `steersman demo`: vLLM is imported only once the options are known good."""
+"""`steersman serve` and `steersman demo`; vLLM and torch are imported only when they run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from steersman_vectors.errors import OperatorError
+from steersman_vectors.errors import CallerError, OperatorError
 
 from .options import DataDir
 
@@ -60,6 +60,11 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         from steersman_vectors.engine_contract import EngineSteering, parse_layers
 
+        if model.startswith("-"):
+            raise CallerError(
+                f"MODEL comes first: got {model!r}. Write `steersman serve MODEL {model} ...`",
+                code="model_not_found",
+            )
         from ..serve.run import ServeOptions
         from ..serve.run import serve as run
 

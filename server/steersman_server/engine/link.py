@@ -96,14 +96,14 @@ class EngineLink:
         self._intake.resident.add(digest)
 
     async def _ask(self, method: str, *args: bytes) -> list[dict[str, Any]]:
-        """Returns every worker's answer; raises `OperatorError` when one does not come in time."""
+        """Returns the workers' answers; raises `OperatorError(engine_unavailable)`."""
+        call = self._client.collective_rpc(method, timeout=RPC_TIMEOUT_S, args=args)
         try:
-            answers: list[dict[str, Any]] = await self._client.collective_rpc(
-                method, timeout=RPC_TIMEOUT_S, args=args
-            )
-        except TimeoutError as error:
+            answers: list[dict[str, Any]] = await asyncio.wait_for(call, RPC_TIMEOUT_S + 5)
+        except Exception as error:  # vLLM's client raises bare Exception for what failed elsewhere
             raise OperatorError(
-                f"the engine did not answer {method} within {RPC_TIMEOUT_S:g} s; try again",
+                f"the engine did not answer {method}: {type(error).__name__}: {error}. Try again; "
+                "the server's log tells more",
                 code="engine_unavailable",
             ) from error
         return answers

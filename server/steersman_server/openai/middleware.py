@@ -23,6 +23,10 @@ from .errors import error_body, error_headers
 
 GENERATION_ROUTES = frozenset(
     {
+        "/cohere/v2/chat",
+        "/generative_scoring",
+        "/inference/v1/generate",
+        "/invocations",
         "/v1/chat/completions",
         "/v1/chat/completions/batch",
         "/v1/completions",
@@ -78,7 +82,8 @@ def take_field(body: bytes) -> tuple[Any, bytes]:
     A body that is no JSON object is left to the route. Raises `CallerError` when a request tries to
     bring a plan of its own, or asks for what cannot be steered exactly.
     """
-    if b"steering" not in body and b"\\u" not in body:
+    plain = json.detect_encoding(body) == "utf-8" and b"\\u" not in body
+    if plain and b"steering" not in body:
         return None, body
     try:
         payload = json.loads(body)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 from argparse import Namespace
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -50,6 +50,19 @@ def complete(args: Namespace, steering: EngineSteering, *, has_api_key: bool) ->
             code="keys_required",
         )
     return done
+
+
+def has_api_key(given: Sequence[str] | None, environment: str | None) -> bool:
+    """Returns whether vLLM will ask for a key: it ignores empty ones.
+
+    Raises `OperatorError(keys_required)` for an empty --api-key, which is a variable not set.
+    """
+    if given and not all(key.strip() for key in given):
+        raise OperatorError(
+            "--api-key is empty, and vLLM would ask nobody for a key. Give a key, or leave it out",
+            code="keys_required",
+        )
+    return bool(given or (environment or "").strip())
 
 
 def is_loopback(host: str) -> bool:

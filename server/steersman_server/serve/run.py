@@ -10,11 +10,12 @@ from pathlib import Path
 
 from steersman_vectors.engine_contract import EngineSteering
 from steersman_vectors.errors import OperatorError
+from steersman_vectors.model_dir import read_shape, resolve_model_dir
 from steersman_vectors.registry.embedded import open_registry
 
 from ..cli.progress import fingerprint_of
 from ..settings import ServerSettings
-from .arguments import complete, plugin_allowlist
+from .arguments import complete, has_api_key, plugin_allowlist
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class ServeOptions:
 
 def serve(options: ServeOptions) -> None:
     """Runs until the server ends. Raises `SteersmanError` when it cannot start."""
+    shape = read_shape(resolve_model_dir(options.model))
+    options.steering.layer_indices(shape.num_layers)
     _before_vllm()
     from vllm.entrypoints.cli.serve import ServeSubcommand
     from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed_serve_args
@@ -39,7 +42,7 @@ def serve(options: ServeOptions) -> None:
     cli_env_setup()
     parser = make_arg_parser(FlexibleArgumentParser(prog="steersman serve"))
     parsed = parser.parse_args([options.model, *options.vllm_args])
-    has_key = bool(parsed.api_key or os.environ.get("VLLM_API_KEY"))
+    has_key = has_api_key(parsed.api_key, os.environ.get("VLLM_API_KEY"))
     args = complete(parsed, options.steering, has_api_key=has_key)
     args.model = args.model_tag
     validate_parsed_serve_args(args)
@@ -60,5 +63,10 @@ def _before_vllm() -> None:
     if not sys.platform.startswith("linux"):
         raise OperatorError("steersman serve runs on Linux only", code="platform_unsupported")
     os.environ["VLLM_PLUGINS"] = plugin_allowlist(os.environ.get("VLLM_PLUGINS"))
+    if os.environ.get("VLLM_USE_RUST_FRONTEND", "0") not in ("", "0"):
+        raise OperatorError(
+            "VLLM_USE_RUST_FRONTEND replaces the server in which steering is decided; unset it",
+            code="engine_option_unsupported",
+        )
     # Verified runner; V2 comes with its own adapter.
     os.environ.setdefault("VLLM_USE_V2_MODEL_RUNNER", "0")

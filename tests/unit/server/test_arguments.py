@@ -6,7 +6,12 @@ from argparse import Namespace
 
 import pytest
 
-from steersman_server.serve.arguments import complete, is_loopback, plugin_allowlist
+from steersman_server.serve.arguments import (
+    complete,
+    has_api_key,
+    is_loopback,
+    plugin_allowlist,
+)
 from steersman_vectors.engine_contract import WORKER_EXTENSION, EngineSteering
 from steersman_vectors.errors import OperatorError
 
@@ -45,6 +50,26 @@ def test_other_machines_need_a_key(host):
 def test_this_machine_does_not(host):
     assert is_loopback(host)
     assert complete(arguments(host=host), STEERING, has_api_key=False).host == host
+
+
+@pytest.mark.parametrize(
+    ("given", "environment", "has"),
+    [
+        (None, None, False),
+        (["k"], None, True),
+        (None, "k", True),
+        (None, "", False),
+        ([], "", False),
+    ],
+)
+def test_what_counts_as_a_key(given, environment, has):
+    assert has_api_key(given, environment) is has
+
+
+@pytest.mark.parametrize("given", [[""], ["  "], ["k", ""]])
+def test_an_empty_key_is_refused(given):
+    with pytest.raises(OperatorError, match="--api-key is empty"):
+        has_api_key(given, "k")
 
 
 def test_a_unix_socket_does_not():

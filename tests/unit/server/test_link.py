@@ -88,6 +88,17 @@ async def test_other_bytes_than_asked_for_are_not_taken(client):
         await EngineLink(client).ensure_resident([DIGEST], read_blob)
 
 
+async def test_what_the_engine_client_raises_becomes_ours(client):
+    async def fails(*args, **kwargs):
+        raise Exception("Call to collective_rpc method failed: timed out")
+
+    link = EngineLink(client)
+    client.collective_rpc = fails
+    with pytest.raises(OperatorError, match="timed out") as refusal:
+        await link.ensure_resident([DIGEST], read_blob)
+    assert refusal.value.code == "engine_unavailable"
+
+
 @pytest.mark.parametrize("answers", [[], [{"enabled": False}], [{"enabled": True}, {}]])
 async def test_an_engine_without_the_plugin_is_noticed(client, answers):
     client.answers = answers

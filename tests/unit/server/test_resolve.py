@@ -28,7 +28,7 @@ def decide(field, engine=ENGINE) -> Decision:
         ({"empathy@prod": 3}, {("empathy", 1): 3.0}),
         ({"empathy": "low"}, {("empathy", 2): 0.3}),
         ({"empathy": 0.5, "concise": 0.2}, {("empathy", 2): 0.5, ("concise", 1): 0.2}),
-        ({"empathy": 0.5, "empathy@2": 0.25}, {("empathy", 2): 0.75}),
+        ({"empathy": 0.5, "empathy@1": 0.25}, {("empathy", 2): 0.5, ("empathy", 1): 0.25}),
     ],
 )
 def test_vectors_and_alphas(vectors, terms):
@@ -92,6 +92,8 @@ def test_without_a_template_generation_is_the_default_and_assistant_is_refused()
         ({"vectors": {"empathy@1": "low"}}, "preset_not_found", "give a number"),
         ({"vectors": {"empathy": 2.5}}, "alpha_out_of_range", "<= 2"),
         ({"vectors": {"empathy@1": 1e300}}, "alpha_out_of_range", "1e\\+300"),
+        ({"vectors": {"empathy": 2, "empathy@2": 2}}, "vector_repeated", "empathy@2"),
+        ({"vectors": {"empathy@prod": 1, "empathy@1": 1}}, "vector_repeated", "already"),
         ({"vectors": {"deep": 1}}, "vector_layers_not_served", r"\[9\]"),
         ({"vectors": {"empathy": "low", "plain": "low"}}, "schedule_conflict", "steering.schedule"),
         ({"vectors": {"empathy": "low", "concise": 1}}, "schedule_conflict", "the default"),
