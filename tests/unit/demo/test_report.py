@@ -1,0 +1,93 @@
+"""The report: measured rows, the README's block, the plot; with answers from the corpus itself."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from steersman_demo import heldout
+from steersman_demo.backends import Chat, Term
+from steersman_demo.measure import Bench, Prompts, random_twin
+from steersman_demo.presets import DOSES, ladder
+from steersman_demo.report_page import BEGIN, END, page, put_into
+from steersman_demo.report_plot import plot
+from steersman_demo.sample import Answer
+from steersman_vectors.schedule import Constant, Linear
+from steersman_vectors.vector import SteeringVector, from_differences
+
+PROMPTS = heldout.prompts(40, seed=9)
+UNSAFE = heldout.unsafe_prompts(10, seed=9)
+
+
+def vector(name: str) -> SteeringVector:
+    return from_differences(
+        {3: np.arange(1.0, 9.0)}, name=name, scale="raw", residual_norms={3: 10.0}
+    )
+
+
+def generate(
+    chats: Sequence[Chat], terms: Sequence[Term], schedule: Constant | Linear
+) -> list[Answer]:
+    """Warm when pushed upward along the vector, else cold; refuses what it does not know."""
+    facts = {id(prompt.messages): ", ".join(prompt.truth.facts) for prompt in PROMPTS}
+    upward = bool(terms) and terms[0][0].directions[3][0] > 0 and terms[0][1] > 0
+    style = "I am so sorry for you, " if upward else ""
+    return [
+        Answer(f"{style}{facts[id(chat)]}." if id(chat) in facts else "I can't help.", "stop")
+        for chat in chats
+    ]
+
+
+def test_bench_measures_effect_facts_and_refusals() -> None:
+    bench = Bench(Prompts(PROMPTS, UNSAFE), generate)
+    rows = list(bench.ladder(vector("empathy")))
+    assert [row.setting for row in rows] == ["-strong", "low", "medium", "strong"] * 2
+    assert bench.unsteered.warm.mean == 0.0
+    assert rows[0].warm.mean == 0.0
+    assert rows[3].warm.mean > 0.45
+    assert all(row.facts.mean == 1.0 and row.facts_change.mean == 0.0 for row in rows)
+    assert all(row.refused.mean == 1.0 and row.n == 40 for row in rows)
+
+
+def test_random_twin_has_equal_norm_and_another_direction() -> None:
+    original = vector("empathy")
+    twin = random_twin(original)
+    assert np.linalg.norm(twin.delta(3, 0.7)) == pytest.approx(
+        float(np.linalg.norm(original.delta(3, 0.7))), rel=1e-5
+    )
+    assert abs(float(twin.directions[3] @ original.directions[3])) < 0.99
+
+
+@pytest.mark.parametrize("name", DOSES)
+def test_presets_rise_and_stay_below_the_cap(name: str) -> None:
+    alphas = list(DOSES[name].alphas.values())
+    assert alphas == sorted(alphas)
+    assert ladder(name)[0] == ("-strong", -alphas[-1])
+    assert max(alphas) <= DOSES[name].alpha_max
+
+
+def test_page_goes_into_the_readme_between_its_marks(tmp_path: Path) -> None:
+    bench = Bench(Prompts(PROMPTS, UNSAFE), generate)
+    ladders = {name: list(bench.ladder(vector(name))) for name in DOSES}
+    text = page(bench.unsteered, ladders, bench.unsteered, "40 prompts")
+    readme = tmp_path / "README.md"
+    readme.write_text(f"# Title\n{BEGIN}\nold\n{END}\nrest\n")
+    assert put_into(readme, text)
+    written = readme.read_text()
+    assert "old" not in written
+    assert written.startswith("# Title\n")
+    assert written.endswith(f"{END}\nrest\n")
+    assert "| empathy | strong | +1" in written
+    readme.write_text("# no block\n")
+    assert not put_into(readme, text)
+
+
+def test_plot_is_written(tmp_path: Path) -> None:
+    bench = Bench(Prompts(PROMPTS, UNSAFE), generate)
+    plot(
+        tmp_path / "plot.png",
+        bench.unsteered,
+        {name: list(bench.ladder(vector(name))) for name in DOSES},
+    )
+    assert (tmp_path / "plot.png").stat().st_size > 10_000

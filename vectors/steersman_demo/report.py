@@ -1,0 +1,112 @@
+"""Measure the shipped vectors on held-out prompts: `python -m steersman_demo.report`.
+
+Writes `report.json`, `report.md` and `dose-response.png`, and the README's block.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from steersman_demo import heldout, judge
+from steersman_demo.backends import Generate, hf_backend, vllm_backend
+from steersman_demo.corpus import conversations
+from steersman_demo.measure import Bench, Prompts, Row
+from steersman_demo.presets import DOSES
+from steersman_demo.report_page import page, put_into
+from steersman_demo.report_plot import plot
+from steersman_vectors.formats import native
+from steersman_vectors.vector import SteeringVector
+
+TEMPERATURE = 0.8
+
+
+def measure(
+    vectors: Sequence[SteeringVector], prompts: Prompts, generate: Generate
+) -> tuple[Row, dict[str, list[Row]], Row]:
+    """The unsteered row, each vector's ladder, and all vectors at `strong` together."""
+    bench = Bench(prompts, generate)
+    _say(bench.unsteered)
+    ladders: dict[str, list[Row]] = {}
+    for vector in vectors:
+        ladders[vector.card.name] = rows = []
+        for row in bench.ladder(vector):
+            _say(row)
+            rows.append(row)
+    names = [vector.card.name for vector in vectors]
+    terms = [(vector, DOSES[vector.card.name].alphas["strong"]) for vector in vectors]
+    together = bench.row(" + ".join(names), "strong", terms, DOSES[names[0]].schedule)
+    _say(together)
+    return bench.unsteered, ladders, together
+
+
+def judge_agreement(count: int = 3000) -> tuple[int, float]:
+    """How many corpus answers in known style the tone judge labels, and its share of agreement."""
+    turns = [turn for example in conversations(77, count, "test") for turn in example.turns]
+    styled = [turn for turn in turns if turn.truth.kind not in ("unsafe", "quote")]
+    right = sum(judge.tone(turn.answer) == turn.tone for turn in styled)
+    return len(styled), right / len(styled)
+
+
+def _say(row: Row) -> None:
+    print(
+        f"{row.direction} {row.setting} ({row.alpha:+g}): warm {row.warm}, words {row.words}, "
+        f"facts {row.facts} (change {row.facts_change}), degenerate {row.degenerate}, "
+        f"unsafe refused {row.refused}",
+        flush=True,
+    )
+
+
+def main() -> None:
+    """Parse the command line, measure, write."""
+    parser = argparse.ArgumentParser(prog="python -m steersman_demo.report", description=__doc__)
+    parser.add_argument("--model", type=Path, default=Path("vectors/demo-model"))
+    parser.add_argument("--library", type=Path, default=Path("vectors/library"))
+    parser.add_argument("--out", type=Path, default=Path("docs/demo-report"))
+    parser.add_argument("--readme", type=Path, default=Path("README.md"))
+    parser.add_argument("--prompts", type=int, default=3000, help="held-out prompts")
+    parser.add_argument("--unsafe", type=int, default=300, help="unsafe requests")
+    parser.add_argument("--backend", choices=["vllm", "hf"], default="vllm")
+    args = parser.parse_args()
+
+    vectors = [native.load(args.library / name / "vector.safetensors") for name in DOSES]
+    layers = tuple(sorted({layer for vector in vectors for layer in vector.layers}))
+    if args.backend == "vllm":
+        generate = vllm_backend(args.model, layers, TEMPERATURE)
+    else:
+        generate = hf_backend(args.model, TEMPERATURE)
+    prompts = Prompts(heldout.prompts(args.prompts), heldout.unsafe_prompts(args.unsafe))
+    started = time.monotonic()
+    unsteered, ladders, together = measure(vectors, prompts, generate)
+    labelled, agreement = judge_agreement()
+    engine = "vLLM with the plugin" if args.backend == "vllm" else "Hugging Face with hooks"
+    how = (
+        f"{args.prompts:,} prompts in phrasings that were never trained on, temperature "
+        f"{TEMPERATURE}, {engine}; ± is one standard error. `random` is a random direction of "
+        f"equal norm. The deterministic judge agrees with {100 * agreement:.1f}% of {labelled:,} "
+        "corpus answers of known tone."
+    )
+    args.out.mkdir(parents=True, exist_ok=True)
+    record = {
+        "engine": args.backend,
+        "temperature": TEMPERATURE,
+        "seconds": round(time.monotonic() - started),
+        "judge": {"answers": labelled, "agreement": agreement},
+        "unsteered": asdict(unsteered),
+        "together": asdict(together),
+        "vectors": {
+            name: {"rows": [asdict(row) for row in rows]} for name, rows in ladders.items()
+        },
+    }
+    (args.out / "report.json").write_text(json.dumps(record, indent=1) + "\n")
+    text = page(unsteered, ladders, together, how)
+    (args.out / "report.md").write_text(text.replace("docs/demo-report/", "") + "\n")
+    plot(args.out / "dose-response.png", unsteered, ladders)
+    if not put_into(args.readme, text):
+        print(f"{args.readme} has no demo-report block: left as it is", flush=True)
+
+
+if __name__ == "__main__":
+    main()
