@@ -23,9 +23,10 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=600s --retries=3 \
     CMD ["python", "/opt/steersman/setup/healthcheck.py"]
 ENTRYPOINT ["tini", "--", "steersman"]
 CMD ["serve", "/opt/steersman/models/demo-model", "--host", "0.0.0.0", "--port", "8000", "--data-dir", "/var/lib/steersman"]
-COPY deploy/setup/messages.sh deploy/setup/image_base.sh setup/
+# --chmod and, below, --chown: whoever builds may keep files that only they can read.
+COPY --chmod=755 deploy/setup/messages.sh deploy/setup/image_base.sh setup/
 RUN setup/image_base.sh
-COPY deploy/setup/python.sh deploy/setup/install.sh deploy/setup/wheel.sh \
+COPY --chmod=755 deploy/setup/python.sh deploy/setup/install.sh deploy/setup/wheel.sh \
      deploy/setup/verify.py deploy/setup/healthcheck.py setup/
 
 FROM base AS wheel
@@ -43,8 +44,8 @@ RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
     setup/install.sh cpu venv
 COPY --from=wheel /opt/steersman/dist dist
 RUN setup/wheel.sh install cpu venv dist
-COPY vectors/demo-model models/demo-model
-COPY vectors/library library
+COPY --chown=10001:10001 vectors/demo-model models/demo-model
+COPY --chown=10001:10001 vectors/library library
 USER 10001
 
 FROM base AS cuda
@@ -53,6 +54,6 @@ RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
     setup/install.sh cuda venv
 COPY --from=wheel /opt/steersman/dist dist
 RUN setup/wheel.sh install cuda venv dist
-COPY vectors/demo-model models/demo-model
-COPY vectors/library library
+COPY --chown=10001:10001 vectors/demo-model models/demo-model
+COPY --chown=10001:10001 vectors/library library
 USER 10001

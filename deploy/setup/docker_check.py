@@ -135,10 +135,12 @@ class Builder:
             if path.is_dir():
                 skip = shutil.ignore_patterns("__pycache__")
                 shutil.copytree(path, into, dirs_exist_ok=True, ignore=skip)
+                own(into, step.flags)
             elif path.is_file():
                 name = into / path.name if target.endswith(("/", ".")) else into
                 name.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(path, name)
+                own(name, step.flags)
             else:
                 fail(
                     f"COPY {source}: there is no such file here", "make it, or mend the Dockerfile"
@@ -153,6 +155,15 @@ class Builder:
             binds |= {path: path for path in self.secret_paths}
         command = ["/bin/sh", "-c", step.rest]
         run(enter(image, command, binds, network=True), f"RUN {step.rest} failed")
+
+
+def own(path: Path, flags: dict[str, str]) -> None:
+    """Gives what was copied its owner and mode: root's, unless COPY says otherwise."""
+    user, _, group = flags.get("chown", "0:0").partition(":")
+    for each in (path, *path.rglob("*")):
+        os.chown(each, int(user), int(group))
+        if "chmod" in flags:
+            each.chmod(int(flags["chmod"], 8))
 
 
 def write_pip_secret(path: Path) -> list[str]:

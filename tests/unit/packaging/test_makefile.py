@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -16,8 +17,10 @@ INTERNAL = {"installed"}
 
 
 def make(*arguments: str) -> str:
-    command = ["make", "--directory", str(ROOT), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    command = ["make", "--no-print-directory", "--directory", str(ROOT), *arguments]
+    # As from a shell, also when this test was started by make.
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
 
 
 def test_help_is_the_default_and_lists_every_target_with_a_line() -> None:
