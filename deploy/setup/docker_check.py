@@ -29,6 +29,7 @@ ROOT = HERE.parents[1]
 BASE_PACKAGES = "ca-certificates,python3,python3-dev,python3-venv"
 # `docker run -e`: the image serves other machines, so it starts with a key or not at all.
 RUN_ENV = {"VLLM_API_KEY": "docker-check"}
+LOG = Path("/var/tmp/steersman-docker-check.log")
 # What an engine gives every container from its host.
 FROM_HOST = ("/etc/hosts", "/etc/resolv.conf")
 
@@ -208,7 +209,7 @@ def enter(image: Image, command: list[str], binds: dict[str, str], *, network: b
             there.parent.mkdir(parents=True, exist_ok=True)
             there.mkdir() if Path(source).is_dir() else there.touch()
         mounts.append(f"mount --bind {shlex.quote(source)} {shlex.quote(str(there))}")
-    env = {**image.env, "HOME": home_of(image)}
+    env = {"HOME": home_of(image), **image.env}
     chroot = ["chroot", f"--userspec={image.user}", str(image.folder), "env", "-i"]
     chroot += [f"{name}={value}" for name, value in env.items()]
     chroot += ["/bin/sh", "-c", f'cd {shlex.quote(image.workdir)} && exec "$@"', "sh", *command]
@@ -225,7 +226,7 @@ def start(image: Image, patience_s: int) -> None:
     binds = {path: path for path in FROM_HOST} | {str(HERE / "docker_start.sh"): script}
     command = [script, image.user, str(patience_s), shlex.join(image.health)]
     command += [*image.entrypoint, *image.cmd]
-    as_root = replace(image, user="0", env={**image.env, **RUN_ENV})
+    as_root = replace(image, user="0", env={**image.env, **RUN_ENV, "HOME": home_of(image)})
     run(enter(as_root, command, binds, network=False), "the image does not start", show=True)
 
 
@@ -241,8 +242,9 @@ def run(command: list[str], what: str, *, show: bool = False) -> None:
     )
     lines = done.stdout.strip().splitlines()
     if done.returncode:
+        LOG.write_text(done.stdout)
         end = "\n    ".join(lines[-25:])
-        fail(f"{what} (exit {done.returncode})\n    {end}", "see the lines above")
+        fail(f"{what} (exit {done.returncode})\n    {end}", f"see above; all it said is in {LOG}")
     if show:
         say("\n".join(f"    {line}" for line in lines[-12:]))
 

@@ -105,7 +105,7 @@ def _hash(value: list[Chat] | dict[str, list[Chat]] | str) -> str:
 
 
 def main() -> None:
-    """Parse the command line and write `OUT/NAME/vector.safetensors` for every vector."""
+    """Parse the command line and write `OUT/NAME/vector.safetensors`, and its card to read."""
     parser = argparse.ArgumentParser(prog="python -m steersman_demo.make_vectors")
     parser.add_argument("--model", type=Path, required=True, help="the trained demo model")
     parser.add_argument("--out", type=Path, required=True, help="the vector library")
@@ -116,6 +116,8 @@ def main() -> None:
         folder = args.out / name
         folder.mkdir(parents=True, exist_ok=True)
         digest = native.save(vector, folder / "vector.safetensors")
+        card = vector.card.model_dump(mode="json")
+        (folder / "card.json").write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
         print(f"{name}: layers {vector.layers}, {digest}", flush=True)
 
 

@@ -66,8 +66,8 @@ def main() -> None:
     parser.add_argument("--library", type=Path, default=Path("vectors/library"))
     parser.add_argument("--out", type=Path, default=Path("docs/demo-report"))
     parser.add_argument("--readme", type=Path, default=Path("README.md"))
-    parser.add_argument("--prompts", type=int, default=3000, help="held-out prompts")
-    parser.add_argument("--unsafe", type=int, default=300, help="unsafe requests")
+    parser.add_argument("--prompts", type=int, default=1500, help="held-out prompts")
+    parser.add_argument("--unsafe", type=int, default=200, help="unsafe requests")
     parser.add_argument("--backend", choices=["vllm", "hf"], default="vllm")
     args = parser.parse_args()
 
