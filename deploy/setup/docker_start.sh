@@ -32,11 +32,22 @@ kill -TERM "$server"
 wait "$server"
 echo "told to stop, the server ended with $?"
 
-for process in /proc/[0-9]*; do
-    id=${process#/proc/}
-    line=$(tr '\0' ' ' 2>/dev/null <"$process/cmdline") # empty for a zombie
-    if [ "$id" != 1 ] && [ "$id" != $$ ] && [ -n "$line" ]; then
-        echo "still running: $line"
-        exit 73
-    fi
+# Python's resource tracker ends by itself a moment after the process that it served.
+grace_s=10
+while :; do
+    left=""
+    for process in /proc/[0-9]*; do
+        id=${process#/proc/}
+        line=$(tr '\0' ' ' 2>/dev/null <"$process/cmdline") # empty for a zombie
+        if [ "$id" != 1 ] && [ "$id" != $$ ] && [ -n "$line" ]; then
+            left="still running: $line"
+        fi
+    done
+    [ -n "$left" ] && [ "$grace_s" -gt 0 ] || break
+    sleep 1
+    grace_s=$((grace_s - 1))
 done
+if [ -n "$left" ]; then
+    echo "$left"
+    exit 73
+fi

@@ -45,7 +45,11 @@ Layers = Annotated[
         help="Decoder blocks that can be steered: 'all', or indices such as 23,29,35.",
     ),
 ]
-DEMO_VLLM_ARGS = ("--max-model-len", "2048", "--max-num-seqs", "64", "--enforce-eager")
+DEMO_VLLM_ARGS = (
+    *("--max-model-len", "2048", "--max-num-seqs", "64", "--enforce-eager"),
+    # Of the memory; by default vLLM does not start where more than 8% is in use.
+    *("--gpu-memory-utilization", "0.2"),
+)
 
 
 def register(app: typer.Typer) -> None:
