@@ -58,14 +58,14 @@ def install() -> None:
 
 
 def _install_intake() -> None:
-    """`InputProcessor.process_inputs`: the last stop in the API process.
+    """`InputProcessor`: built before the engine starts, then a request's last stop before it.
 
     vLLM answers a `VLLMValidationError` with HTTP 400; offline it is raised.
     """
     from vllm.exceptions import VLLMValidationError
     from vllm.v1.engine.input_processor import InputProcessor
 
-    from .intake import take_in
+    from .intake import check_engine, take_in
 
     original = InputProcessor.process_inputs
 
@@ -79,6 +79,9 @@ def _install_intake() -> None:
             raise VLLMValidationError(message, parameter=error.param) from error
 
     InputProcessor.process_inputs = process_inputs
+    _before(
+        InputProcessor, "__init__", lambda _, vllm_config, *__, **___: check_engine(vllm_config)
+    )
 
 
 def _install_prefix_cache() -> None:
@@ -125,12 +128,12 @@ def _after(owner: type, name: str, then: Callable[..., None]) -> None:
     setattr(owner, name, wrapped)
 
 
-def _before(owner: type, name: str, first: Callable[[Any], None]) -> None:
+def _before(owner: type, name: str, first: Callable[..., None]) -> None:
     original = getattr(owner, name)
 
     @functools.wraps(original)
     def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
-        first(self)
+        first(self, *args, **kwargs)
         return original(self, *args, **kwargs)
 
     setattr(owner, name, wrapped)
@@ -150,6 +153,11 @@ def refused_features(vllm_config: Any) -> list[str]:
         refused.append("sequence-parallel residuals (remove enable_sp from the pass config)")
     if vllm_config.speculative_config is not None and scheduler.async_scheduling:
         refused.append("speculative decoding with async scheduling (add --no-async-scheduling)")
+    if parallel.enable_elastic_ep or parallel.enable_fault_tolerance:
+        refused.append(
+            "workers that come and go, without the vectors (remove --enable-elastic-ep and "
+            "--enable-fault-tolerance)"
+        )
     if vllm_config.kv_transfer_config is not None:
         refused.append("KV connectors, which may key by token ids (remove --kv-transfer-config)")
     if vllm_config.cache_config.kv_sharing_fast_prefill:
@@ -167,6 +175,18 @@ def input_staging(runner: Any) -> AbstractContextManager[None]:
     """Returns vLLM's guard of staging memory: entered, no copy of an earlier step is in flight."""
     guard: AbstractContextManager[None] = runner.synchronize_input_prep()
     return guard
+
+
+def input_processor_of(llm: Any) -> Any:
+    """Returns the input processor of a `vllm.LLM`."""
+    return llm.llm_engine.input_processor
+
+
+def largest_value(vllm_config: Any) -> float:
+    """Returns the largest number that the model's dtype can hold."""
+    import torch
+
+    return float(torch.finfo(vllm_config.model_config.dtype).max)
 
 
 def num_hidden_layers(vllm_config: Any) -> int:

@@ -9,7 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 from steersman_vectors.chat_template import markers_of_tokenizer
-from steersman_vectors.engine_contract import Intake, intake_of, read_engine_config
+from steersman_vectors.engine_contract import (
+    Intake,
+    check_representable,
+    intake_of,
+    read_engine_config,
+)
 from steersman_vectors.errors import CallerError, OperatorError
 from steersman_vectors.plan import EXTRA_ARGS_KEY, SteeringPlan, decode_plan
 from steersman_vectors.spans import TurnMarkers, steered_turns
@@ -36,6 +41,20 @@ def take_in(input_processor: Any, request: Any) -> Any:
     return request
 
 
+def check_engine(vllm_config: Any) -> None:
+    """Refuses an engine with steering whose options or model cannot be steered exactly.
+
+    Raises `OperatorError` while the engine is being configured, before any weight is loaded.
+    """
+    if read_engine_config(vllm_config.additional_config) is None:
+        return
+    refused = compat.refused_features(vllm_config)
+    if refused:
+        raise OperatorError(
+            "steering is not exact with: " + "; ".join(refused), code="engine_option_unsupported"
+        )
+
+
 def _bind(input_processor: Any, request: Any, plan: SteeringPlan) -> SteeringPlan:
     if read_engine_config(input_processor.vllm_config.additional_config) is None:
         raise CallerError(
@@ -53,6 +72,8 @@ def _bind(input_processor: Any, request: Any, plan: SteeringPlan) -> SteeringPla
                 code="vector_not_resident",
                 param=EXTRA_ARGS_KEY,
             )
+    norm = sum(abs(alpha) * state.resident[digest] for digest, alpha in plan.terms)
+    check_representable(norm, compat.largest_value(input_processor.vllm_config), EXTRA_ARGS_KEY)
     if request.resumable:
         raise CallerError(
             "steering does not support streaming-input sessions",
@@ -75,7 +96,7 @@ def _bind(input_processor: Any, request: Any, plan: SteeringPlan) -> SteeringPla
 def _markers(state: Intake, input_processor: Any) -> TurnMarkers:
     if state.markers is None:
         try:
-            state.markers = markers_of_tokenizer(input_processor.get_tokenizer())
+            state.markers = markers_of_tokenizer(input_processor.tokenizer)
         except OperatorError as error:
             state.markers = error
     if isinstance(state.markers, OperatorError):

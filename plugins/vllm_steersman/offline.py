@@ -14,12 +14,14 @@ from steersman_vectors.engine_contract import (
     WORKER_EXTENSION,
     EngineSteering,
     intake_of,
-    loaded_digest,
+    note_loaded,
 )
 from steersman_vectors.formats import native
 from steersman_vectors.plan import EXTRA_ARGS_KEY, SteeringPlan
 from steersman_vectors.schedule import CONSTANT, Constant, Linear
 from steersman_vectors.vector import SteeringVector
+
+from . import compat
 
 
 def engine_args(layers: str | tuple[int, ...] = "all") -> dict[str, Any]:
@@ -46,9 +48,7 @@ def load_vector(llm: Any, source: str | Path | SteeringVector) -> str:
     vector = source if isinstance(source, SteeringVector) else native.load(Path(source))
     data = native.dumps(vector)
     answers = llm.collective_rpc(RPC_LOAD, args=(data,))
-    digest = loaded_digest(answers)
-    intake_of(llm.llm_engine.input_processor).resident.add(digest)
-    return digest
+    return note_loaded(intake_of(compat.input_processor_of(llm)), answers)
 
 
 def plan_args(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import compat
+from .orphan import end_with_parent
 
 
 def register() -> None:
@@ -12,3 +13,4 @@ def register() -> None:
     """
     compat.check_version()
     compat.install()
+    end_with_parent()

@@ -28,8 +28,8 @@ class ResidentVectors:
         """Returns the digests of all resident vectors, in the order they were loaded."""
         return tuple(self._vectors)
 
-    def load(self, data: bytes) -> str:
-        """Makes the vector in `data` (native format) resident and returns its digest.
+    def load(self, data: bytes) -> tuple[str, SteeringVector]:
+        """Makes the vector in `data` (native format) resident and returns it with its digest.
 
         Raises `CallerError`: invalid_vector(_file), vector_model_mismatch (hidden size),
         vector_layers_not_served (a layer that this engine has no hook on).
@@ -39,7 +39,7 @@ class ResidentVectors:
             vector = native.loads(data)
             self._check(vector)
             self._vectors[digest] = vector
-        return digest
+        return digest, self._vectors[digest]
 
     def sum_deltas(
         self, terms: Sequence[tuple[str, float]], layer_idx: int

@@ -6,7 +6,6 @@ import logging
 from typing import Any
 
 from steersman_vectors.engine_contract import read_engine_config
-from steersman_vectors.errors import OperatorError
 from steersman_vectors.plan import EXTRA_ARGS_KEY, decode_plan
 
 from . import compat
@@ -28,17 +27,12 @@ def state_of(runner: Any) -> EngineState | None:
 def after_load_model(runner: Any, *_: Any, **__: Any) -> None:
     """Weights are loaded, nothing is compiled yet: attach to the decoder blocks.
 
-    Raises `OperatorError` for a model or an option that cannot be steered exactly.
+    Raises `OperatorError` for a model whose blocks cannot be found, or a layer it does not have.
     """
     vllm_config = runner.vllm_config
     config = read_engine_config(vllm_config.additional_config)
     if config is None or state_of(runner) is not None:
         return
-    refused = compat.refused_features(vllm_config)
-    if refused:
-        raise OperatorError(
-            "steering is not exact with: " + "; ".join(refused), code="engine_option_unsupported"
-        )
     num_layers = compat.num_hidden_layers(vllm_config)
     layers = config.layer_indices(num_layers)
     max_requests = compat.max_running_requests(vllm_config)
@@ -83,7 +77,7 @@ def after_prepare_inputs(
         state.step(order, compat.num_computed_tokens(runner, len(order)), num_scheduled_tokens)
 
 
-def before_dummy_run(runner: Any) -> None:
+def before_dummy_run(runner: Any, *_: Any, **__: Any) -> None:
     """A dummy step (profiling, warm-up, idle data-parallel rank) is never steered."""
     state = state_of(runner)
     if state is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 from steersman_vectors.errors import SteersmanError
 
 from .runner_v1 import state_of
@@ -13,7 +15,7 @@ class SteeringWorkerExtension:
     """vLLM mixes this into its worker class (`worker_extension_cls`)."""
 
     def steering_load(self, data: bytes) -> dict[str, Any]:
-        """Makes a vector resident; returns {"digest"} or {"error", "code"}."""
+        """Makes a vector resident; returns {"digest", "norm_per_alpha"} or {"error", "code"}."""
         state = state_of(self.model_runner)  # type: ignore[attr-defined]
         if state is None:
             return {
@@ -21,7 +23,8 @@ class SteeringWorkerExtension:
                 "code": "steering_not_enabled",
             }
         try:
-            return {"digest": state.resident.load(data)}
+            digest, vector = state.resident.load(data)
+            return {"digest": digest, "norm_per_alpha": vector.card.norm_per_alpha}
         except SteersmanError as error:
             return {"error": error.message, "code": error.code}
 
@@ -35,6 +38,8 @@ class SteeringWorkerExtension:
             "layers": list(state.buffers.layers),
             "layers_all_ranks": sorted(state.resident.layers),
             "hidden_size": state.resident.hidden_size,
+            "dtype": str(state.buffers.rows.dtype).removeprefix("torch."),
+            "largest_value": torch.finfo(state.buffers.rows.dtype).max,
             "resident": list(state.resident.digests()),
             "rows": state.pool.capacity,
             "rows_cached": len(state.pool),

@@ -47,8 +47,13 @@ class LiveRegistry:
         """Returns seconds since the snapshot was last known to be current."""
         return time.monotonic() - self.confirmed_at
 
+    @property
+    def stale(self) -> bool:
+        """Returns whether the registry has been silent for longer than following it explains."""
+        return self.error is not None or self.age_s > POLL_S + GRACE_S
+
     async def follow(self, on_change: OnChange) -> None:
-        """Runs until cancelled; calls `on_change` with every new snapshot."""
+        """Runs until cancelled, whatever goes wrong; calls `on_change` with every new snapshot."""
         while True:
             try:
                 revision = await self.store.wait_for_change(self.snapshot.revision, POLL_S)
@@ -59,7 +64,12 @@ class LiveRegistry:
                 self.confirmed_at, self.error = time.monotonic(), None
             except SteersmanError as error:
                 # A busy start may lose one connection; only what lasts is worth a line.
-                if self.error is None and self.age_s > POLL_S + GRACE_S:
+                if self.error is None and self.stale:
                     log.warning("registry_unavailable", code=error.code, message=error.message)
                     self.error = error.code
+                await asyncio.sleep(RETRY_S)
+            except Exception:
+                # A fault of ours must not end the following, after which nothing would be noticed.
+                log.exception("registry_follower_failed", revision=self.snapshot.revision)
+                self.error = "internal_error"
                 await asyncio.sleep(RETRY_S)

@@ -5,20 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 
 from steersman_vectors.errors import OperatorError
 from steersman_vectors.registry.entry import VectorEntry
 
+from .openai.errors import error_body, not_enabled
 from .service import SteeringService
 
 router = APIRouter(prefix="/v1/steering", tags=["steering"])
 
 
-@router.get("/vectors")
-async def vectors(request: Request) -> dict[str, Any]:
+@router.get("/vectors", response_model=None)
+async def vectors(request: Request) -> dict[str, Any] | Response:
     """Lists the vectors that requests to this server may name, newest version of each."""
     service = _service(request)
+    if service is None:
+        return _not_enabled()
     snapshot = service.registry.snapshot
     entries = snapshot.available(service.engine.fingerprint)
     return {
@@ -29,17 +32,18 @@ async def vectors(request: Request) -> dict[str, Any]:
 
 
 @router.get("/health")
-async def health(request: Request) -> JSONResponse:
+async def health(request: Request) -> Response:
     """Tells the registry revision this process serves, and what every worker holds."""
     service = _service(request)
+    if service is None:
+        return _not_enabled()
     try:
         workers = await service.link.status()
     except OperatorError as error:
         return JSONResponse({"status": "failed", "message": error.message}, status_code=503)
-    degraded = service.registry.error is not None
     return JSONResponse(
         {
-            "status": "degraded" if degraded else "ok",
+            "status": "degraded" if service.registry.stale else "ok",
             "fingerprint": service.engine.fingerprint,
             "assistant_scope": service.engine.assistant_scope is None,
             "registry": {
@@ -52,9 +56,14 @@ async def health(request: Request) -> JSONResponse:
     )
 
 
-def _service(request: Request) -> SteeringService:
-    service: SteeringService = request.app.state.steering
-    return service
+def _service(request: Request) -> SteeringService | None:
+    """Returns the service, or None under plain vLLM."""
+    return getattr(request.app.state, "steering", None)
+
+
+def _not_enabled() -> Response:
+    error = not_enabled()
+    return Response(error_body(error), error.http_status, media_type="application/json")
 
 
 def _public(entry: VectorEntry, service: SteeringService) -> dict[str, Any]:

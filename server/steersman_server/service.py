@@ -43,12 +43,12 @@ class SteeringService:
             fingerprint=settings.fingerprint,
             layers=frozenset(status[0]["layers_all_ranks"]),
             assistant_scope=_derive_markers(engine_client, chat_template),
+            largest_value=status[0]["largest_value"],
         )
         registry = await LiveRegistry.open(settings.registry_url)
         service = cls(registry, link, engine)
         await service._prefetch(registry.snapshot)
         service._following = asyncio.create_task(registry.follow(service._prefetch))
-        service._following.add_done_callback(_report_end)
         return service
 
     async def admit(self, field: Any) -> Decision:
@@ -75,17 +75,11 @@ class SteeringService:
                     log.warning("vector_not_loaded", vector=entry.name, message=error.message)
 
 
-def _report_end(following: asyncio.Task[None]) -> None:
-    """Says so when the registry is no longer followed; it is only ever cancelled at shutdown."""
-    if not following.cancelled() and (error := following.exception()) is not None:
-        log.error("registry_no_longer_followed", error=f"{type(error).__name__}: {error}")
-
-
 def _derive_markers(engine_client: Any, chat_template: str | None) -> OperatorError | None:
     """Finds the turn markers of the served chat template; returns why there are none, or None."""
     intake = intake_of(engine_client.input_processor)
     try:
-        tokenizer = engine_client.input_processor.get_tokenizer()
+        tokenizer = engine_client.input_processor.tokenizer
         intake.markers = markers_of_tokenizer(tokenizer, chat_template)
     except OperatorError as error:
         log.warning("assistant_scope_unavailable", message=error.message)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-SETTINGS_ENV = "STEERSMAN_SERVER"
+from steersman_vectors.engine_contract import SERVER_ENV
 
 
 class ServerSettings(BaseModel):
@@ -26,10 +26,10 @@ class ServerSettings(BaseModel):
 
     def to_environment(self) -> None:
         """Puts the settings where child processes find them."""
-        os.environ[SETTINGS_ENV] = self.model_dump_json()
+        os.environ[SERVER_ENV] = self.model_dump_json()
 
 
 def settings_from_environment() -> ServerSettings | None:
     """Returns the settings of the server this process belongs to, or None under plain vLLM."""
-    text = os.environ.get(SETTINGS_ENV)
+    text = os.environ.get(SERVER_ENV)
     return None if text is None else ServerSettings.model_validate_json(text)

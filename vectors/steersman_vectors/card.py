@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 from .names import NAME_PATTERN
-from .scale import Scale
+from .scale import Scale, coefficient
 from .schedule import Schedule
 
 Scope = Literal["assistant", "generation", "all"]
@@ -63,6 +64,18 @@ class VectorCard(_Frozen):
     presets: dict[Name, Preset] = Field(default_factory=dict)
     recipe: dict[str, JsonValue] = Field(default_factory=dict)
     """How to make the vector again: command, seed, data."""
+
+    def coefficient(self, layer_idx: int, alpha: float) -> float:
+        """Returns c with x' = x + gate * c * direction at that layer."""
+        norms = self.layers[layer_idx]
+        return coefficient(
+            self.scale, alpha, raw_norm=norms.raw_norm, residual_norm=norms.residual_norm
+        )
+
+    @cached_property
+    def norm_per_alpha(self) -> float:
+        """L2 norm of what one unit of alpha adds to a token, at the layer where it is largest."""
+        return max(self.coefficient(layer_idx, 1.0) for layer_idx in self.layers)
 
     @model_validator(mode="after")
     def _scale_has_its_norms(self) -> VectorCard:

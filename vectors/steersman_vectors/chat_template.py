@@ -14,6 +14,8 @@ def markers_of_tokenizer(tokenizer: Any, chat_template: str | None = None) -> Tu
     Raises `OperatorError(chat_template_unsupported)` when there is no template or its assistant
     turns cannot be told from the others.
     """
+    if tokenizer is None:
+        raise unsupported("the engine was started without a tokenizer")
     if chat_template is None and not getattr(tokenizer, "chat_template", None):
         raise unsupported("the tokenizer has no chat template")
 

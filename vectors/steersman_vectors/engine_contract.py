@@ -14,10 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from .errors import CallerError, OperatorError
 from .spans import TurnMarkers
 
+SERVER_ENV = "STEERSMAN_SERVER"
+"""Set in every process of a Steersman server: its settings as JSON."""
 CONFIG_KEY = "steering"
 WORKER_EXTENSION = "vllm_steersman.worker.SteeringWorkerExtension"
 RPC_LOAD = "steering_load"
-"""(native bytes) -> {"digest"} or {"error", "code"}, from every worker."""
+"""(native bytes) -> {"digest", "norm_per_alpha"} or {"error", "code"}, from every worker."""
 RPC_STATUS = "steering_status"
 """() -> what a worker holds, from every worker."""
 
@@ -81,8 +83,8 @@ def read_engine_config(additional_config: Any) -> EngineSteering | None:
 class Intake:
     """What one API process knows about its engine."""
 
-    resident: set[str] = field(default_factory=set)
-    """Digests of vectors that every worker has confirmed."""
+    resident: dict[str, float] = field(default_factory=dict)
+    """Vectors that every worker has confirmed: digest -> `VectorCard.norm_per_alpha`."""
     markers: TurnMarkers | OperatorError | None = None
     """Turn markers of the chat template, or why there are none; None until first needed."""
 
@@ -96,9 +98,28 @@ def intake_of(input_processor: Any) -> Intake:
     return state
 
 
-def loaded_digest(answers: list[dict[str, Any]]) -> str:
-    """Returns the digest that all workers confirmed; raises the first refusal as `CallerError`."""
+def note_loaded(intake: Intake, answers: list[dict[str, Any]]) -> str:
+    """Marks the vector that all workers confirmed as resident and returns its digest.
+
+    Raises the first refusal as `CallerError`.
+    """
     for answer in answers:
         if "error" in answer:
             raise CallerError(answer["error"], code=answer["code"])
-    return str(answers[0]["digest"])
+    digest = str(answers[0]["digest"])
+    intake.resident[digest] = float(answers[0]["norm_per_alpha"])
+    return digest
+
+
+def check_representable(norm: float, largest_value: float, param: str) -> None:
+    """Refuses a sum of vectors with L2 norm up to `norm` that the engine's dtype cannot hold.
+
+    An entry of a row that overflows to infinity would turn even tokens of gate 0 into NaN.
+    """
+    if not norm <= largest_value:
+        raise CallerError(
+            f"the vectors of this request add up to a norm of up to {norm:.3g}, and the largest "
+            f"number that this engine's dtype can hold is {largest_value:.3g}. Lower the alphas",
+            code="alpha_out_of_range",
+            param=param,
+        )

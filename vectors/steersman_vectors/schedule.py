@@ -32,10 +32,10 @@ class Linear(BaseModel):
     `linear(tokens=1, floor=f)` gives 1 on the header position and `f` on every generated one.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
     kind: Literal["linear"] = "linear"
-    tokens: int = Field(ge=1, le=1_000_000, strict=True)
+    tokens: int = Field(ge=1, le=1_000_000)
     """Positions after which the gate has fallen to `floor`."""
     floor: float = Field(ge=0.0, le=1.0, default=0.0)
     """What the gate never falls below."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .card import LayerNorms, VectorCard
 from .errors import CallerError
-from .scale import Scale, coefficient
+from .scale import Scale
 
 UNIT_NORM_TOLERANCE = 1e-4
 """fp32 directions of any hidden size reach |norm - 1| well below this."""
@@ -48,10 +48,7 @@ class SteeringVector:
 
     def coefficient(self, layer_idx: int, alpha: float) -> float:
         """Returns c with x' = x + gate * c * direction at that layer."""
-        norms = self.card.layers[layer_idx]
-        return coefficient(
-            self.card.scale, alpha, raw_norm=norms.raw_norm, residual_norm=norms.residual_norm
-        )
+        return self.card.coefficient(layer_idx, alpha)
 
     def delta(self, layer_idx: int, alpha: float) -> NDArray[np.float32]:
         """Returns c * direction, fp32 `[hidden]`: what is added at that layer at gate 1."""

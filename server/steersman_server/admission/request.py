@@ -9,16 +9,18 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from steersman_vectors.card import Scope
 from steersman_vectors.errors import CallerError
-from steersman_vectors.schedule import Schedule
+from steersman_vectors.schedule import Constant, Linear, Schedule
 
 PARAM = "steering"
+MAX_ECHO = 80
+"""Characters of a caller's value that a message repeats."""
 
 
 def _alpha_or_preset(value: object) -> float | str:
     if isinstance(value, str):
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"got {value!r}, expected a number (alpha) or the name of a preset")
+        raise ValueError(f"got {_shown(value)}, expected a number (alpha) or the name of a preset")
     if isinstance(value, int) and abs(value) > 10**9:
         raise ValueError("alpha is out of range")
     if not math.isfinite(value):
@@ -39,7 +41,10 @@ class SteeringRequest(BaseModel):
     schedule: Schedule | None = None
     """None: the preset's, else constant."""
     required: bool = Field(default=False, strict=True)
-    """Refuse rather than serve unsteered when operators have switched steering off."""
+    """Refuse rather than serve unsteered when operators have switched steering off.
+
+    NOTE: nothing can switch it off yet, so for now every steered request is steered or refused.
+    """
 
 
 def parse_steering(value: Any) -> SteeringRequest | bool | None:
@@ -51,7 +56,7 @@ def parse_steering(value: Any) -> SteeringRequest | bool | None:
         return value
     if not isinstance(value, dict):
         raise CallerError(
-            f"'steering' must be an object or false, got {value!r:.80}",
+            f"'steering' must be an object or false, got {_shown(value)}",
             code="invalid_steering",
             param=PARAM,
         )
@@ -63,17 +68,31 @@ def parse_steering(value: Any) -> SteeringRequest | bool | None:
 
 def _explain(error: ValidationError) -> CallerError:
     first = error.errors(include_url=False)[0]
-    path = [str(part) for part in first["loc"]]
-    where = ".".join([PARAM, *path])
+    path, model = _path_and_model([str(part) for part in first["loc"]])
+    where = ".".join([PARAM, *path])[:MAX_ECHO]
     if first["type"] == "extra_forbidden":
-        allowed = ", ".join(SteeringRequest.model_fields)
-        message = f"unknown key {where!r}; a steering object has: {allowed}"
-        code = "unknown_key"
-    else:
-        message = f"invalid value at {where!r}: {first['msg'].removeprefix('Value error, ')}"
-        if not isinstance(first.get("input"), dict | list) and first["type"] != "value_error":
-            message += f", got {first.get('input')!r:.80}"
-        code = "invalid_steering"
-        if path[:1] == ["vectors"]:
-            code = "invalid_alpha" if len(path) > 1 else "invalid_vectors"
+        what = "a steering object" if model is SteeringRequest else f"{'.'.join(path[:-1])!r}"
+        message = f"unknown key {where!r}; {what} has: {', '.join(model.model_fields)}"
+        return CallerError(message, code="unknown_key", param=where)
+    message = f"invalid value at {where!r}: {first['msg'].removeprefix('Value error, ')}"
+    if not isinstance(first.get("input"), dict | list) and first["type"] != "value_error":
+        message += f", got {_shown(first.get('input'))}"
+    code = "invalid_steering"
+    if path[:1] == ["vectors"]:
+        code = "invalid_alpha" if len(path) > 1 else "invalid_vectors"
     return CallerError(message, code=code, param=where)
+
+
+def _path_and_model(path: list[str]) -> tuple[list[str], type[BaseModel]]:
+    """Returns the path as the caller wrote it, without the schedule's tag, and whose keys it has.
+
+    pydantic puts the tag of a tagged union into the path: `schedule.linear.tokens`.
+    """
+    if len(path) > 1 and path[0] == "schedule":
+        return [path[0], *path[2:]], Linear if path[1] == "linear" else Constant
+    return path, SteeringRequest
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= MAX_ECHO else text[:MAX_ECHO] + "..."

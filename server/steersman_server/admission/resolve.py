@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from steersman_vectors.card import Preset, Scope
+from steersman_vectors.engine_contract import check_representable
 from steersman_vectors.errors import CallerError, OperatorError
 from steersman_vectors.names import parse_ref
 from steersman_vectors.plan import MAX_ALPHA, SteeringPlan
@@ -32,6 +34,9 @@ class EngineFacts:
     assistant_scope: OperatorError | None
     """None when the chat template gave turn markers, else why not."""
 
+    largest_value: float = math.inf
+    """The largest number that the engine's dtype can hold."""
+
     @property
     def default_scope(self) -> Scope:
         """Returns the scope of requests and presets that name none."""
@@ -51,6 +56,7 @@ def resolve(
         reason = "request_off" if request is False else "default"
         return Decision(None, (), reason, snapshot.revision)  # type: ignore[arg-type]
     applied: list[AppliedVector] = []
+    norm = 0.0
     presets: list[Preset | None] = []
     for text, dial in request.vectors.items():
         entry = _find(text, snapshot, engine)
@@ -58,9 +64,11 @@ def resolve(
         alpha = float(dial) if preset is None else preset.alpha
         _check_alpha(entry, alpha, text)
         _check_once(entry, applied, text)
+        norm += abs(alpha) * entry.card.norm_per_alpha
         presets.append(preset)
         named = dial if isinstance(dial, str) else None
         applied.append(AppliedVector(entry.name, entry.version, alpha, entry.digest, named))
+    check_representable(norm, engine.largest_value, f"{PARAM}.vectors")
     scope = request.scope or _agreed("scope", [p.scope if p else None for p in presets])
     scope = _available(scope or engine.default_scope, engine)
     schedules = [p.schedule if p else None for p in presets]
@@ -73,9 +81,12 @@ def resolve(
 
 def _find(text: str, snapshot: RegistrySnapshot, engine: EngineFacts) -> VectorEntry:
     try:
-        entry = snapshot.find(parse_ref(text), engine.fingerprint)
+        ref = parse_ref(text)
     except CallerError as error:
-        raise CallerError(error.message, code=error.code, param=f"{PARAM}.vectors") from error
+        known = ", ".join(e.name for e in snapshot.available(engine.fingerprint)[:8]) or "none"
+        message = f"{error.message}. Registered vectors: {known}"
+        raise CallerError(message, code=error.code, param=f"{PARAM}.vectors") from error
+    entry = snapshot.find(ref, engine.fingerprint)
     unserved = sorted(set(entry.card.layers) - engine.layers)
     if unserved:
         raise CallerError(

@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
-from steersman_vectors.engine_contract import RPC_LOAD, RPC_STATUS, intake_of, loaded_digest
+from steersman_vectors.engine_contract import RPC_LOAD, RPC_STATUS, intake_of, note_loaded
 from steersman_vectors.errors import OperatorError
 from steersman_vectors.plan import EXTRA_ARGS_KEY, SteeringPlan
 
@@ -87,13 +87,12 @@ class EngineLink:
     async def _load(self, digest: str, read_blob: ReadBlob) -> None:
         data = await read_blob(digest)
         answers = await self._ask(RPC_LOAD, data)
-        loaded = loaded_digest(answers)
+        loaded = note_loaded(self._intake, answers)
         if loaded != digest:
             raise OperatorError(
                 f"the registry gave {loaded} for {digest}; run `steersman vectors verify`",
                 code="vector_corrupt",
             )
-        self._intake.resident.add(digest)
 
     async def _ask(self, method: str, *args: bytes) -> list[dict[str, Any]]:
         """Returns the workers' answers; raises `OperatorError(engine_unavailable)`."""

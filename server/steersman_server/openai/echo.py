@@ -3,53 +3,64 @@
 from __future__ import annotations
 
 import json
+import re
 
 from starlette.types import Message, Send
 
 from ..admission.decision import Decision
 
-_OBJECT = b"{"
-_EVENT = b"data: {"
+_OBJECT = re.compile(rb"\A\s*\{")
+_EVENT = re.compile(rb"^data: ?\{", re.MULTILINE)
+_NOTHING_YET = re.compile(rb"\A\s*\Z")
 
 
 class Echo:
     """An ASGI `send` that adds headers, and the `steering` field at the front of the first object.
 
-    Only successful JSON objects and event streams are touched; bytes that follow pass unread.
+    Only successful JSON objects and event streams are touched. What comes before the first object
+    is held back, however it is cut into messages; what follows passes unread.
     """
 
     def __init__(self, decision: Decision, send: Send) -> None:
         self._decision = decision
         self._send = send
         self._start: Message | None = None
-        self._marker = b""
-        """What the field is put behind; empty once that is done or not wanted."""
+        """The response's start, held back until its length is known."""
+        self._opening: re.Pattern[bytes] | None = None
+        """What the field is put behind; None once that is done or not wanted."""
+        self._held = b""
 
     async def __call__(self, message: Message) -> None:
         """Passes one ASGI message on, changed where needed."""
         if message["type"] == "http.response.start" and 200 <= message["status"] < 300:
-            self._marker = _marker_of(message)
+            self._opening = _opening_of(message)
             self._start = message
             return
-        if message["type"] != "http.response.body" or (self._start is None and not self._marker):
+        if message["type"] != "http.response.body" or (self._start is None and not self._opening):
             await self._send(message)
             return
         await self._body(message)
 
     async def _body(self, message: Message) -> None:
-        body: bytes = message.get("body", b"")
+        body: bytes = self._held + message.get("body", b"")
+        more = message.get("more_body", False)
+        grown = 0
+        if self._opening is not None:
+            found = self._opening.search(body)
+            if found is None and more and self._may_still_open(body):
+                self._held = body
+                return
+            if found is not None:
+                field = self._field(empty=body[found.end() :].lstrip().startswith(b"}"))
+                body, grown = body[: found.end()] + field + body[found.end() :], len(field)
+            self._opening, self._held = None, b""
         start, self._start = self._start, None
-        inserted = b""
-        if self._marker == _OBJECT and not body.startswith(_OBJECT):
-            self._marker = b""
-        if self._marker and self._marker in body:
-            head, marker, tail = body.partition(self._marker)
-            inserted = self._field(empty=tail.lstrip().startswith(b"}"))
-            body = head + marker + inserted + tail
-            self._marker = b""
         if start is not None:
-            await self._send(self._with_headers(start, len(inserted)))
+            await self._send(self._with_headers(start, grown))
         await self._send({**message, "body": body})
+
+    def _may_still_open(self, body: bytes) -> bool:
+        return self._opening is _EVENT or _NOTHING_YET.match(body) is not None
 
     def _field(self, *, empty: bool) -> bytes:
         field = json.dumps(self._decision.body_field())
@@ -66,11 +77,11 @@ class Echo:
         return {**start, "headers": headers}
 
 
-def _marker_of(start: Message) -> bytes:
+def _opening_of(start: Message) -> re.Pattern[bytes] | None:
     for key, value in start["headers"]:
         if key.lower() == b"content-type":
             if value.startswith(b"text/event-stream"):
                 return _EVENT
             if value.startswith(b"application/json"):
                 return _OBJECT
-    return b""
+    return None

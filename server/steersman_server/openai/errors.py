@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from steersman_vectors.errors import CallerError, SteersmanError
+from steersman_vectors.errors import CallerError, OperatorError, SteersmanError
 
 
 def error_body(error: SteersmanError) -> bytes:
@@ -20,6 +20,15 @@ def error_body(error: SteersmanError) -> bytes:
             }
         }
     ).encode()
+
+
+def not_enabled() -> OperatorError:
+    """Returns the error of a server whose engine runs without steering."""
+    return OperatorError(
+        "this server runs without steering; start it with `steersman serve`",
+        code="steering_not_enabled",
+        param="steering",
+    )
 
 
 def error_headers(error: SteersmanError) -> dict[str, str]:

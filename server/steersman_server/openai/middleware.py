@@ -19,7 +19,7 @@ from steersman_vectors.plan import EXTRA_ARGS_KEY
 
 from ..admission.decision import Decision
 from .echo import Echo
-from .errors import error_body, error_headers
+from .errors import error_body, error_headers, not_enabled
 
 GENERATION_ROUTES = frozenset(
     {
@@ -57,21 +57,27 @@ class SteeringMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one ASGI connection; anything but a generation request passes through."""
-        admission = self.admission()
-        if scope["type"] != "http" or scope["method"] != "POST" or admission is None:
-            await self.app(scope, receive, send)
-            return
-        if _path(scope) not in GENERATION_ROUTES:
+        if (
+            scope["type"] != "http"
+            or scope["method"] != "POST"
+            or _path(scope) not in GENERATION_ROUTES
+        ):
             await self.app(scope, receive, send)
             return
         body = await _read_body(receive)
+        admission = self.admission()
         try:
             field, body = take_field(body)
-            decision = await admission.admit(field)
+            if admission is None and field:
+                raise not_enabled()
+            decision = None if admission is None else await admission.admit(field)
         except SteersmanError as error:
             await _refuse(send, error)
             return
         scope = {**scope, "headers": _with_length(scope["headers"], len(body))}
+        if admission is None or decision is None:
+            await self.app(scope, _replay(body, receive), send)
+            return
         with admission.running(decision):
             await self.app(scope, _replay(body, receive), Echo(decision, send))
 
@@ -101,13 +107,26 @@ def take_field(body: bytes) -> tuple[Any, bytes]:
     if "steering" not in payload:
         return None, body
     field = payload.pop("steering")
-    if field and payload.get("use_beam_search"):
+    if isinstance(field, dict):
+        _check_beside(field, payload)
+    return field, json.dumps(payload).encode()
+
+
+def _check_beside(field: dict[str, Any], payload: dict[str, Any]) -> None:
+    """Refuses what a steered request may not ask for beside its steering."""
+    if payload.get("use_beam_search"):
         raise CallerError(
             "steering is not available with beam search; remove 'use_beam_search' or 'steering'",
             code="steering_unsupported",
             param="use_beam_search",
         )
-    return field, json.dumps(payload).encode()
+    if payload.get("chat_template") and field.get("scope") not in ("generation", "all"):
+        raise CallerError(
+            "assistant turns are found by the server's chat template, and this request brings its "
+            "own. Remove 'chat_template', or set 'steering.scope' to 'generation' or 'all'",
+            code="steering_unsupported",
+            param="chat_template",
+        )
 
 
 def _path(scope: Scope) -> str:

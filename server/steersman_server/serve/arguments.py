@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 from argparse import Namespace
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -35,10 +35,10 @@ def complete(args: Namespace, steering: EngineSteering, *, has_api_key: bool) ->
             f"{WORKER_EXTENSION} into one that subclasses both",
             code="engine_option_unsupported",
         )
-    if getattr(done, "grpc", False) or getattr(done, "headless", False):
+    unsupported = [*_without_edge(done), *_other_model(done)]
+    if unsupported:
         raise OperatorError(
-            "--grpc and --headless have no HTTP server, where steering is decided",
-            code="engine_option_unsupported",
+            "cannot serve with " + "; ".join(unsupported), code="engine_option_unsupported"
         )
     done.worker_extension_cls = done.worker_extension_cls or WORKER_EXTENSION
     done.additional_config = _with_steering(done.additional_config, steering)
@@ -50,6 +50,36 @@ def complete(args: Namespace, steering: EngineSteering, *, has_api_key: bool) ->
             code="keys_required",
         )
     return done
+
+
+def _without_edge(args: Namespace) -> Iterator[str]:
+    """Yields options under which requests do not pass the place where steering is decided."""
+    if getattr(args, "grpc", False) or getattr(args, "headless", False):
+        yield "--grpc or --headless, which have no HTTP server: steering is decided there"
+    if getattr(args, "data_parallel_multi_port_external_lb", False):
+        yield (
+            "--data-parallel-multi-port-external-lb, which starts servers without steering: start "
+            "one `steersman serve` for each rank instead"
+        )
+
+
+def _other_model(args: Namespace) -> Iterator[str]:
+    """Yields options that make vLLM serve something else than the folder that is fingerprinted."""
+    given = {
+        "--revision": args.revision,
+        "--code-revision": args.code_revision,
+        "--tokenizer": None if args.tokenizer == args.model_tag else args.tokenizer,
+        "--tokenizer-revision": args.tokenizer_revision,
+        "--hf-config-path": args.hf_config_path,
+        "--hf-overrides": args.hf_overrides or None,
+        "--load-format dummy": True if args.load_format == "dummy" else None,
+    }
+    for option, value in given.items():
+        if value is not None:
+            yield (
+                f"{option}: vectors are bound to the exact files in MODEL. Make a folder with the "
+                "model that you mean and serve that"
+            )
 
 
 def has_api_key(given: Sequence[str] | None, environment: str | None) -> bool:

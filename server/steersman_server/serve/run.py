@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import importlib
 import os
+import socket
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from steersman_vectors.engine_contract import EngineSteering
 from steersman_vectors.errors import OperatorError
@@ -34,7 +40,40 @@ def serve(options: ServeOptions) -> None:
     shape = read_shape(resolve_model_dir(options.model))
     options.steering.layer_indices(shape.num_layers)
     _before_vllm()
-    from vllm.entrypoints.cli.serve import ServeSubcommand
+    args = _vllm_args(options)
+    if args.uds is None:
+        check_port_is_free(args.host, args.port)
+    digest = fingerprint_of(options.model)
+    with open_registry(options.data_dir) as registry:
+        ServerSettings(
+            registry_url=registry.url,
+            fingerprint=digest,
+            data_dir=options.data_dir,
+            model=(args.served_model_name or [options.model])[0],
+            try_it_url=f"http://{args.host}:{args.port}" if options.try_it else None,
+        ).to_environment()
+        _run_vllm(args)
+
+
+def check_port_is_free(host: str, port: int) -> None:
+    """Raises `OperatorError(port_in_use)` when another process listens there."""
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, proto) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        raise OperatorError(
+            f"cannot listen on {host}:{port}: "
+            + ("another process does. " if taken else f"{error.strerror}. ")
+            + "Choose another with --port (with make: PORT=)",
+            code="port_in_use" if taken else "address_unavailable",
+        ) from error
+
+
+def _vllm_args(options: ServeOptions) -> Namespace:
+    """Returns vLLM's arguments, parsed and completed for steering."""
     from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed_serve_args
     from vllm.entrypoints.serve.utils.api_utils import cli_env_setup
     from vllm.utils.argparse_utils import FlexibleArgumentParser
@@ -46,16 +85,27 @@ def serve(options: ServeOptions) -> None:
     args = complete(parsed, options.steering, has_api_key=has_key)
     args.model = args.model_tag
     validate_parsed_serve_args(args)
-    digest = fingerprint_of(options.model)
-    with open_registry(options.data_dir) as registry:
-        ServerSettings(
-            registry_url=registry.url,
-            fingerprint=digest,
-            data_dir=options.data_dir,
-            model=(args.served_model_name or [options.model])[0],
-            try_it_url=f"http://{args.host}:{args.port}" if options.try_it else None,
-        ).to_environment()
+    return args
+
+
+def _run_vllm(args: Namespace) -> None:
+    """Runs vLLM's server to its end; what keeps it from starting is told without a traceback."""
+    from vllm.entrypoints.cli.serve import ServeSubcommand
+
+    try:
         ServeSubcommand.cmd(args)
+    except ValidationError as error:
+        said = "; ".join(e["msg"].removeprefix("Value error, ") for e in error.errors())
+        raise OperatorError(
+            f"vLLM does not start with these options: {said}", code="engine_option_invalid"
+        ) from error
+    except RuntimeError as error:
+        if "Engine core initialization failed" not in str(error):
+            raise
+        raise OperatorError(
+            "the engine did not start; the first error in the log above tells why",
+            code="engine_start_failed",
+        ) from error
 
 
 def _before_vllm() -> None:
@@ -68,5 +118,7 @@ def _before_vllm() -> None:
             "VLLM_USE_RUST_FRONTEND replaces the server in which steering is decided; unset it",
             code="engine_option_unsupported",
         )
+    # vLLM merely warns of an endpoint plugin that it cannot load, and serves without the edge.
+    importlib.import_module("steersman_server.app")
     # Verified runner; V2 comes with its own adapter.
     os.environ.setdefault("VLLM_USE_V2_MODEL_RUNNER", "0")

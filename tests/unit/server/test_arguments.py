@@ -26,6 +26,14 @@ def arguments(**changes) -> Namespace:
         "additional_config": {},
         "headless": False,
         "grpc": False,
+        "model_tag": "m",
+        "revision": None,
+        "code_revision": None,
+        "tokenizer": None,
+        "tokenizer_revision": None,
+        "hf_config_path": None,
+        "hf_overrides": {},
+        "load_format": "auto",
     }
     return Namespace(**{**base, **changes})
 
@@ -77,11 +85,36 @@ def test_a_unix_socket_does_not():
 
 
 @pytest.mark.parametrize(
-    "changes", [{"worker_extension_cls": "my.Ext"}, {"headless": True}, {"grpc": True}]
+    ("changes", "named"),
+    [
+        ({"worker_extension_cls": "my.Ext"}, "my.Ext"),
+        ({"headless": True}, "--headless"),
+        ({"grpc": True}, "--grpc"),
+        ({"data_parallel_multi_port_external_lb": True}, "--data-parallel-multi-port-external-lb"),
+    ],
 )
-def test_what_contradicts_steering_is_refused(changes):
-    with pytest.raises(OperatorError):
+def test_what_contradicts_steering_is_refused(changes, named):
+    with pytest.raises(OperatorError, match=named):
         complete(arguments(**changes), STEERING, has_api_key=False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"revision": "main"}, "--revision"),
+        ({"code_revision": "main"}, "--code-revision"),
+        ({"tokenizer": "other"}, "--tokenizer"),
+        ({"tokenizer_revision": "main"}, "--tokenizer-revision"),
+        ({"hf_config_path": "other"}, "--hf-config-path"),
+        ({"hf_overrides": {"num_hidden_layers": 2}}, "--hf-overrides"),
+        ({"load_format": "dummy"}, "--load-format dummy"),
+    ],
+)
+def test_what_would_serve_another_model_than_is_fingerprinted_is_refused(changes, named):
+    with pytest.raises(OperatorError, match=named) as refusal:
+        complete(arguments(**changes), STEERING, has_api_key=False)
+    assert refusal.value.code == "engine_option_unsupported"
+    assert complete(arguments(tokenizer="m"), STEERING, has_api_key=False)
 
 
 def test_naming_our_plugin_keeps_the_others():

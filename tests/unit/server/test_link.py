@@ -16,6 +16,7 @@ from steersman_vectors.vector import from_differences
 
 DATA = native.dumps(from_differences({0: np.ones(4)}, name="v", scale="unit"))
 DIGEST = native.digest(DATA)
+LOADED = {"digest": DIGEST, "norm_per_alpha": 1.0}
 PLAN = SteeringPlan(terms=((DIGEST, 1.0),), scope="all")
 
 
@@ -25,7 +26,7 @@ class FakeClient:
     def __init__(self):
         self.input_processor = SimpleNamespace()
         self.loads = 0
-        self.answers = [{"digest": DIGEST}, {"digest": DIGEST}]
+        self.answers = [LOADED, LOADED]
         self.seen = []
 
     def generate(self, prompt, sampling_params, request_id, **kwargs):
@@ -72,18 +73,18 @@ async def test_a_vector_is_loaded_once_however_many_ask(client):
 
 
 async def test_one_worker_that_refuses_is_a_refusal(client):
-    client.answers = [{"digest": DIGEST}, {"error": "too wide", "code": "vector_model_mismatch"}]
+    client.answers = [LOADED, {"error": "too wide", "code": "vector_model_mismatch"}]
     link = EngineLink(client)
     with pytest.raises(CallerError, match="too wide"):
         await link.ensure_resident([DIGEST], read_blob)
     assert not link.is_resident(DIGEST)
-    client.answers = [{"digest": DIGEST}] * 2
+    client.answers = [LOADED] * 2
     await link.ensure_resident([DIGEST], read_blob)
     assert link.is_resident(DIGEST)
 
 
 async def test_other_bytes_than_asked_for_are_not_taken(client):
-    client.answers = [{"digest": "sha256:" + "0" * 64}]
+    client.answers = [{**LOADED, "digest": "sha256:" + "0" * 64}]
     with pytest.raises(OperatorError, match="verify"):
         await EngineLink(client).ensure_resident([DIGEST], read_blob)
 

@@ -149,6 +149,7 @@ async def test_other_routes_are_not_read(client, admission):
         ({"steering": {"vectors": {"empthy": 1}}}, "vector_not_found"),
         ({"vllm_xargs": {"steering": "{}"}}, "steering_not_allowed"),
         ({"steering": STEERED, "use_beam_search": True}, "steering_unsupported"),
+        ({"steering": STEERED, "chat_template": "{{ messages }}"}, "steering_unsupported"),
     ],
 )
 async def test_refusals_have_openais_shape(client, admission, body, code):
@@ -167,6 +168,26 @@ async def test_our_own_trouble_is_a_503_that_may_be_retried(client, admission):
     assert reply.status_code == 503
     assert reply.json()["error"]["type"] == "server_error"
     assert "x-should-retry" not in reply.headers
+
+
+async def test_a_template_of_its_own_leaves_scopes_that_need_none(client, admission):
+    for scope in ("generation", "all"):
+        body = {"steering": {**STEERED, "scope": scope}, "chat_template": "{{ messages }}"}
+        assert (await client.post(CHAT, json=body)).status_code == 200
+        assert admission.plans[-1].scope == scope
+
+
+async def test_a_server_without_steering_refuses_steered_requests_only():
+    app = Starlette(routes=[Route(CHAT, answer, methods=["POST"])])
+    transport = httpx.ASGITransport(SteeringMiddleware(app, lambda: None))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+        steered = await http.post(CHAT, json={"steering": STEERED})
+        assert steered.status_code == 503
+        assert steered.json()["error"]["code"] == "steering_not_enabled"
+        for body in ({}, {"steering": False}):
+            reply = await http.post(CHAT, json=body)
+            assert reply.status_code == 200
+            assert "x-steering-applied" not in reply.headers
 
 
 async def test_beam_search_without_steering_is_none_of_our_business(client):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -99,6 +100,18 @@ def test_without_a_template_generation_is_the_default_and_assistant_is_refused()
         ({"vectors": {"empathy": "low", "concise": 1}}, "schedule_conflict", "the default"),
         ({"vectors": {"empathy": "strong", "concise": "low"}}, "scope_conflict", "steering.scope"),
         ({"vectors": {"Bad Name": 1}}, "invalid_name", "Bad Name"),
+        ({"vectors": {"Bad Name": 1}}, "invalid_name", "vectors: concise, deep, empathy"),
+        ({"vectors": {"empathy": ["x"] * 999}}, "invalid_alpha", r"\['x'.{60,80}\.\.\., expected"),
+        (
+            {"vectors": {"empathy": 1}, "schedule": {"kind": "linear", "tokens": 2, "foo": 1}},
+            "unknown_key",
+            "'steering.schedule.foo'; 'schedule' has: kind, tokens, floor",
+        ),
+        (
+            {"vectors": {"empathy": 1}, "schedule": {"kind": "linear", "tokens": 2, "floor": "0"}},
+            "invalid_steering",
+            "'steering.schedule.floor'",
+        ),
         ({"vectors": {"empathy": float("nan")}}, "invalid_alpha", "finite"),
         ({"vectors": {"empathy": float("inf")}}, "invalid_alpha", "finite"),
         ({"vectors": {"empathy": 10**400}}, "invalid_alpha", "out of range"),
@@ -129,6 +142,14 @@ def test_refusals_name_what_was_got_and_what_exists(field, code, message):
     assert refusal.value.code == code
     assert refusal.value.http_status == 400
     assert refusal.value.param.startswith("steering")
+
+
+def test_what_the_engines_dtype_cannot_hold_is_refused():
+    half = replace(ENGINE, largest_value=65504.0)
+    assert decide({"vectors": {"empathy@1": 60_000, "concise": -5_000}}, half).plan.terms
+    with pytest.raises(CallerError, match="Lower the alphas") as refusal:
+        decide({"vectors": {"empathy@1": 60_000, "concise": -6_000}}, half)
+    assert refusal.value.code == "alpha_out_of_range"
 
 
 json_values = st.recursive(

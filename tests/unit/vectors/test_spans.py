@@ -9,13 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steersman_vectors.chat_template import markers_of_tokenizer
-from steersman_vectors.engine_contract import (
-    EngineSteering,
-    loaded_digest,
-    parse_layers,
-    read_engine_config,
-)
-from steersman_vectors.errors import CallerError, OperatorError
+from steersman_vectors.errors import OperatorError
 from steersman_vectors.spans import Message, TurnMarkers, derive_markers, steered_turns
 
 BOS, START, END, NEWLINE = 0, 1, 2, 10
@@ -124,26 +118,5 @@ def test_a_tokenizer_without_a_usable_template_says_why() -> None:
         markers_of_tokenizer(FailingTokenizer())
     with pytest.raises(OperatorError, match="has no chat template"):
         markers_of_tokenizer(object())
-
-
-def test_engine_options_are_read_or_refused() -> None:
-    assert parse_layers(" all ") == "all"
-    assert parse_layers("5,3,3") == (3, 5)
-    assert EngineSteering(layers=(3, 5)).layer_indices(6) == (3, 5)
-    assert EngineSteering().layer_indices(3) == (0, 1, 2)
-    assert read_engine_config({"steering": {"layers": [1]}}) == EngineSteering(layers=(1,))
-    assert read_engine_config({}) is None
-    for call in (
-        lambda: parse_layers("1;2"),
-        lambda: EngineSteering(layers=(6,)).layer_indices(6),
-        lambda: EngineSteering(layers=()).layer_indices(6),
-        lambda: read_engine_config({"steering": {"layer": 1}}),
-    ):
-        with pytest.raises(OperatorError):
-            call()
-
-
-def test_one_worker_that_refuses_refuses_for_all() -> None:
-    assert loaded_digest([{"digest": "d"}, {"digest": "d"}]) == "d"
-    with pytest.raises(CallerError, match="no room"):
-        loaded_digest([{"digest": "d"}, {"error": "no room", "code": "vector_pool_full"}])
+    with pytest.raises(OperatorError, match="without a tokenizer"):
+        markers_of_tokenizer(None)

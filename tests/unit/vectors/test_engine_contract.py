@@ -1,0 +1,49 @@
+"""What server and plugin agree on about an engine."""
+
+from __future__ import annotations
+
+import pytest
+
+from steersman_vectors.engine_contract import (
+    EngineSteering,
+    Intake,
+    check_representable,
+    note_loaded,
+    parse_layers,
+    read_engine_config,
+)
+from steersman_vectors.errors import CallerError, OperatorError
+
+
+def test_engine_options_are_read_or_refused() -> None:
+    assert parse_layers(" all ") == "all"
+    assert parse_layers("5,3,3") == (3, 5)
+    assert EngineSteering(layers=(3, 5)).layer_indices(6) == (3, 5)
+    assert EngineSteering().layer_indices(3) == (0, 1, 2)
+    assert read_engine_config({"steering": {"layers": [1]}}) == EngineSteering(layers=(1,))
+    assert read_engine_config({}) is None
+    for call in (
+        lambda: parse_layers("1;2"),
+        lambda: EngineSteering(layers=(6,)).layer_indices(6),
+        lambda: EngineSteering(layers=()).layer_indices(6),
+        lambda: read_engine_config({"steering": {"layer": 1}}),
+    ):
+        with pytest.raises(OperatorError):
+            call()
+
+
+def test_one_worker_that_refuses_refuses_for_all() -> None:
+    intake = Intake()
+    held = {"digest": "d", "norm_per_alpha": 2.5}
+    with pytest.raises(CallerError, match="no room"):
+        note_loaded(intake, [held, {"error": "no room", "code": "vector_pool_full"}])
+    assert intake.resident == {}
+    assert note_loaded(intake, [held, held]) == "d"
+    assert intake.resident == {"d": 2.5}
+
+
+@pytest.mark.parametrize("norm", [65504.1, float("inf"), float("nan")])
+def test_a_sum_that_the_dtype_cannot_hold_is_refused(norm: float) -> None:
+    check_representable(65504.0, 65504.0, "steering")
+    with pytest.raises(CallerError, match=r"6\.55e\+04"):
+        check_representable(norm, 65504.0, "steering")
