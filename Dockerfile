@@ -24,7 +24,8 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=600s --retries=3 \
 ENTRYPOINT ["tini", "--", "steersman"]
 # The bundled model is small: a fifth of the memory (of the GPU, or of the machine on the CPU) is plenty.
 CMD ["serve", "/opt/steersman/models/demo-model", "--host", "0.0.0.0", "--port", "8000", \
-     "--data-dir", "/var/lib/steersman", "--gpu-memory-utilization", "0.2"]
+     "--data-dir", "/var/lib/steersman", "--library", "/opt/steersman/library", \
+     "--served-model-name", "demo", "--gpu-memory-utilization", "0.2"]
 # --chmod and, below, --chown: whoever builds may keep files that only they can read.
 COPY --chmod=755 deploy/setup/messages.sh deploy/setup/image_base.sh setup/
 RUN setup/image_base.sh

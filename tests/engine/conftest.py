@@ -22,6 +22,8 @@ from tests.engine.reference import HuggingFaceReference
 from tests.tiny_model import HIDDEN, LAYERS, build_tiny_llama
 
 BLOCK = 32
+CHUNK = 64
+"""Tokens of one step in the eager engines: longer prompts are prefilled in chunks."""
 MAX_NUM_SEQS = 8
 TOLERANCE = 1e-4
 
@@ -148,7 +150,7 @@ def chat(tokenizer):
     return render
 
 
-def _boot(model_dir, vectors, *, steered: bool, **options: Any) -> Engine:
+def boot(model_dir, vectors, *, steered: bool, **options: Any) -> Engine:
     from vllm import LLM
 
     from vllm_steersman import engine_args, load_vector
@@ -159,9 +161,7 @@ def _boot(model_dir, vectors, *, steered: bool, **options: Any) -> Engine:
         max_model_len=512,
         max_num_seqs=MAX_NUM_SEQS,
         block_size=BLOCK,
-        disable_log_stats=True,
-        **(engine_args() if steered else {}),
-        **options,
+        **{"disable_log_stats": True, **(engine_args() if steered else {}), **options},
     )
     digests = {name: load_vector(llm, v) for name, v in vectors.items()} if steered else {}
     return Engine(llm, digests)
@@ -169,20 +169,29 @@ def _boot(model_dir, vectors, *, steered: bool, **options: Any) -> Engine:
 
 @pytest.fixture(scope="session")
 def stock(model_dir, vectors) -> Engine:
-    """Plain vLLM, eager, prefill in chunks of 64 tokens."""
-    return _boot(model_dir, vectors, steered=False, enforce_eager=True, max_num_batched_tokens=64)
+    """Plain vLLM, eager, prefill in chunks of 64 tokens; its core never loads the plugin."""
+    from vllm.plugins import load_general_plugins
+
+    load_general_plugins()  # in this process, for the engines after this one
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("VLLM_PLUGINS", "")
+        # A forked core would inherit what the plugin has wrapped here.
+        environment.setenv("VLLM_WORKER_MULTIPROC_METHOD", "spawn")
+        return boot(
+            model_dir, vectors, steered=False, enforce_eager=True, max_num_batched_tokens=CHUNK
+        )
 
 
 @pytest.fixture(scope="session")
 def eager(model_dir, vectors) -> Engine:
     """Steered, eager, prefill in chunks of 64 tokens: the same options as `stock`."""
-    return _boot(model_dir, vectors, steered=True, enforce_eager=True, max_num_batched_tokens=64)
+    return boot(model_dir, vectors, steered=True, enforce_eager=True, max_num_batched_tokens=CHUNK)
 
 
 @pytest.fixture(scope="session")
 def compiled(model_dir, vectors) -> Engine:
     """Steered, compiled, whole prompts in one step."""
-    return _boot(model_dir, vectors, steered=True, max_num_batched_tokens=1024)
+    return boot(model_dir, vectors, steered=True, max_num_batched_tokens=1024)
 
 
 @pytest.fixture(params=["eager", "compiled"])

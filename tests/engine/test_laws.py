@@ -7,7 +7,7 @@ import random
 import pytest
 
 from steersman_vectors.schedule import CONSTANT, Linear
-from tests.engine.conftest import TOLERANCE, largest_error
+from tests.engine.conftest import CHUNK, TOLERANCE, largest_error
 from tests.tiny_model import TEXT
 
 pytestmark = pytest.mark.engine
@@ -105,6 +105,13 @@ class TestLaw2EqualsHuggingFace:
 
 
 class TestLaw3OneRequestOneResult:
+    def test_chunked_equals_the_reference(self, eager, chat, bind, reference, by_digest):
+        rng = random.Random(7)
+        prompts = [chat(("user", TEXT[0] * 3), *random_turns(rng)) for _ in range(4)]
+        assert min(map(len, prompts)) > CHUNK
+        plans = [random_plan(rng, p, bind) for p in prompts]
+        check_against_reference(eager.generate(prompts, plans), plans, reference, by_digest)
+
     def test_alone_equals_batched(self, engine, chat, bind):
         rng = random.Random(11)
         prompts = [chat(*random_turns(rng)) for _ in range(10)]

@@ -61,6 +61,9 @@ def register(app: typer.Typer) -> None:
         model: Model,
         data_dir: DataDir,
         steering_layers: Layers = "all",
+        library: Annotated[
+            Path | None, typer.Option(help="A folder of NAME/vector.safetensors to import first.")
+        ] = None,
     ) -> None:
         from steersman_vectors.engine_contract import EngineSteering, parse_layers
 
@@ -73,7 +76,7 @@ def register(app: typer.Typer) -> None:
         from ..serve.run import serve as run
 
         steering = EngineSteering(layers=parse_layers(steering_layers))
-        run(ServeOptions(model, data_dir, steering, tuple(context.args)))
+        run(ServeOptions(model, data_dir, steering, tuple(context.args), library))
 
     @app.command(help=DEMO_HELP, context_settings=PASS_THROUGH)
     def demo(
@@ -89,7 +92,6 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         from steersman_vectors.engine_contract import EngineSteering
 
-        from ..serve.demo import import_library
         from ..serve.run import ServeOptions
         from ..serve.run import serve as run
 
@@ -99,6 +101,5 @@ def register(app: typer.Typer) -> None:
                 "`make demo-model`",
                 code="demo_model_missing",
             )
-        import_library(library, model, data_dir)
         args = ("--port", str(port), "--served-model-name", "demo", *DEMO_VLLM_ARGS, *context.args)
-        run(ServeOptions(str(model), data_dir, EngineSteering(), args, try_it=True))
+        run(ServeOptions(str(model), data_dir, EngineSteering(), args, library, try_it=True))

@@ -22,6 +22,7 @@ from steersman_vectors.registry.embedded import open_registry
 from ..cli.progress import fingerprint_of
 from ..settings import ServerSettings
 from .arguments import complete, has_api_key, plugin_allowlist
+from .library import publish, read_library
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class ServeOptions:
     data_dir: Path
     steering: EngineSteering
     vllm_args: Sequence[str] = ()
+    library: Path | None = None
+    """Vectors to publish first."""
     try_it: bool = False
 
 
@@ -39,12 +42,14 @@ def serve(options: ServeOptions) -> None:
     """Runs until the server ends. Raises `SteersmanError` when it cannot start."""
     shape = read_shape(resolve_model_dir(options.model))
     options.steering.layer_indices(shape.num_layers)
+    vectors = [] if options.library is None else read_library(options.library, shape)
     _before_vllm()
     args = _vllm_args(options)
     if args.uds is None:
         check_port_is_free(args.host, args.port)
     digest = fingerprint_of(options.model)
     with open_registry(options.data_dir) as registry:
+        publish(vectors, url=registry.url, fingerprint=digest)
         ServerSettings(
             registry_url=registry.url,
             fingerprint=digest,
