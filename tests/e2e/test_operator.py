@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 
+import psutil
 import pytest
 
-from tests.e2e.conftest import run
+from tests.e2e.conftest import free_port, run, start
 from tests.e2e.test_openai_client import chat, text
 
 pytestmark = pytest.mark.e2e
+
+KV_TRANSFER = '{"kv_connector": "ExampleConnector", "kv_role": "kv_both"}'
 
 
 def wait_until(condition, seconds: float = 30):
@@ -70,8 +74,50 @@ def test_a_second_server_is_told_who_holds_the_data_directory(server):
     assert "Traceback" not in done.stderr
 
 
-def test_other_machines_are_not_served_without_a_key(server, tmp_path):
-    done = run("serve", server.model, "--data-dir", tmp_path, "--host", "0.0.0.0", check=False)
-    assert done.returncode != 0
-    assert "--api-key" in done.stderr
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--host", "0.0.0.0"], "--api-key"),
+        (["--max-model-len", "1000000"], "max_model_len"),
+        (["--steering-layers", "0,99"], "4 decoder blocks"),
+        (["--kv-transfer-config", KV_TRANSFER], "remove --kv-transfer-config"),
+    ],
+)
+def test_what_keeps_a_server_from_starting_is_one_line_with_the_remedy(
+    tiny_model, tmp_path, options, said
+):
+    done = run("serve", tiny_model, "--data-dir", tmp_path / "data", "--port", str(free_port()),
+               "--dtype", "float32", *options, check=False)  # fmt: skip
+    assert done.returncode == 4, done.stderr
+    assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_port_in_use_is_named(server, tmp_path):
+    port = server.url.rpartition(":")[2]
+    done = run("serve", server.model, "--data-dir", tmp_path, "--port", port, check=False)
+    assert done.returncode == 4
+    assert port in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_two_api_processes_steer_alike_and_nothing_outlives_them(
+    tiny_model, vector_files, tmp_path, server, how
+):
+    """However the first process ends: told to, or killed."""
+    run("vectors", "import", vector_files["empathy"], "--name", "empathy", "--model", tiny_model,
+        "--data-dir", tmp_path / "data")  # fmt: skip
+    two = start(tiny_model, tmp_path / "data", tmp_path / "log", "--api-server-count", "2")
+    family = psutil.Process(two.process.pid).children(recursive=True)
+    try:
+        field = {"vectors": {"empathy": 1.5}}
+        expected = text(chat(server, field))
+        assert expected != text(chat(server, False))
+        for _ in range(12):  # the kernel gives each connection to one of the two
+            assert text(chat(two, field)) == expected
+    finally:
+        two.process.send_signal(how)
+        two.process.wait(timeout=60)
+        _, alive = psutil.wait_procs(family, timeout=60)
+    assert alive == [], [p.cmdline() for p in alive]
