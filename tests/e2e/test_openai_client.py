@@ -136,21 +136,55 @@ def test_completions_and_batches_of_prompts(server):
     assert chunks[0].steering["applied"][0]["vector"] == "empathy"
 
 
-async def test_forty_requests_at_once_do_not_mix(server):
-    client = server.async_client
-
-    async def ask(alpha):
-        reply = await client.chat.completions.create(
-            model=str(server.model), messages=MESSAGES, temperature=0, max_tokens=12,
-            extra_body={"ignore_eos": True, "steering": {"vectors": {"empathy": alpha}}},
+def test_responses(server):
+    def respond(steering, **options):
+        return server.client.responses.create(
+            model=str(server.model), input=MESSAGES, temperature=0, max_output_tokens=12,
+            extra_body={"ignore_eos": True, "steering": steering}, **options,
         )  # fmt: skip
-        return reply.choices[0].message.content, reply.steering["applied"][0]["alpha"]
 
+    on = {"vectors": {"empathy": 1.5}}
+    reply = respond(on)
+    assert reply.output_text == text(chat(server, on))
+    assert reply.output_text != respond(False).output_text
+    assert reply.steering["applied"][0]["vector"] == "empathy"
+    events = list(respond(on, stream=True))
+    assert events[0].steering["applied"] == reply.steering["applied"]
+    deltas = [e.delta for e in events if e.type == "response.output_text.delta"]
+    assert "".join(deltas) == reply.output_text
+
+
+def test_messages(server):
+    def send(steering):
+        body = {"model": str(server.model), "messages": MESSAGES, "max_tokens": 12}
+        body |= {"temperature": 0, "steering": steering}
+        return httpx.post(f"{server.url}/v1/messages", json=body, timeout=60).json()
+
+    on, off = send({"vectors": {"empathy": 1.5}}), send(False)
+    assert on["steering"]["applied"][0]["alpha"] == 1.5
+    assert on["content"][0]["text"] != off["content"][0]["text"]
+    plain = server.client.chat.completions.create(
+        model=str(server.model), messages=MESSAGES, max_tokens=12, temperature=0,
+        extra_body={"steering": {"vectors": {"empathy": 1.5}}},
+    )  # fmt: skip
+    assert on["content"][0]["text"] == text(plain)
+
+
+async def test_forty_requests_at_once_do_not_mix(server):
     alphas = [round(-2 + 0.1 * i, 2) for i in range(40)]
-    together = await asyncio.gather(*map(ask, alphas))
-    assert [alpha for _, alpha in together] == alphas
-    for i in range(0, 40, 9):
-        assert (await ask(alphas[i]))[0] == together[i][0]
+    async with server.async_client as client:
+
+        async def ask(alpha):
+            reply = await client.chat.completions.create(
+                model=str(server.model), messages=MESSAGES, temperature=0, max_tokens=12,
+                extra_body={"ignore_eos": True, "steering": {"vectors": {"empathy": alpha}}},
+            )  # fmt: skip
+            return reply.choices[0].message.content, reply.steering["applied"][0]["alpha"]
+
+        together = await asyncio.gather(*map(ask, alphas))
+        assert [alpha for _, alpha in together] == alphas
+        for i in range(0, 40, 9):
+            assert (await ask(alphas[i]))[0] == together[i][0]
     workers = server.get("/v1/steering/health")["workers"]
     assert all(w["rows_high_water"] <= w["rows"] == 16 for w in workers)
 
