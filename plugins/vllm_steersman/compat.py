@@ -1,7 +1,7 @@
 """Every private vLLM name that Steersman relies on, and the versions they were verified on.
 
-NOTE: nothing outside this file may import or touch a name that vLLM does not document. Each seam
-below names its vLLM function; `tests/engine` runs all of them.
+NOTE: no other file of the plugin imports vLLM. Each seam below names its vLLM function, and
+`tests/engine` runs all of them. The server's part (vLLM's command line) is in its `vllm_cli.py`.
 
     verified   how
     0.32.0     CPU build, V1 runner, tests/engine
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -209,6 +209,22 @@ def is_absent_layer(module: Any) -> bool:
     from vllm.model_executor.models.utils import PPMissingLayer
 
     return isinstance(module, PPMissingLayer)
+
+
+def model_of(runner: Any) -> Any:
+    """Returns the loaded model, a `torch.nn.Module`."""
+    return runner.get_model()
+
+
+def max_tokens_per_step(runner: Any) -> int:
+    """Returns how many tokens one step can hold, padding included."""
+    return int(runner.max_num_tokens)
+
+
+def finished_requests(scheduler_output: Any) -> Collection[str]:
+    """Returns the ids of requests that ended since the last step."""
+    finished: Collection[str] = scheduler_output.finished_req_ids
+    return finished
 
 
 def new_requests(scheduler_output: Any) -> list[tuple[str, Any, int]]:

@@ -23,8 +23,7 @@ _MEMO = "_steersman_plan"
 def steering_hash_keys(request: Any, start: int, end: int) -> list[tuple[str, bytes]]:
     """Returns the extra key of the block `[start, end)` of a scheduler-side request, or nothing.
 
-    Raises `CallerError(invalid_plan)` for a plan that is none; vLLM builds the first key while it
-    accepts the request, so only that request fails.
+    NOTE: intake has decoded and bound the plan before; here, inside the engine, nothing may fail.
     """
     params = compat.request_sampling_params(request)
     if params is None or not params.extra_args or EXTRA_ARGS_KEY not in params.extra_args:

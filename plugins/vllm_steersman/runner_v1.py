@@ -37,11 +37,11 @@ def after_load_model(runner: Any, *_: Any, **__: Any) -> None:
     layers = config.layer_indices(num_layers)
     max_requests = compat.max_running_requests(vllm_config)
     buffers = attach(
-        find_blocks(runner.get_model(), num_layers),
+        find_blocks(compat.model_of(runner), num_layers),
         layers,
         num_rows=max_requests + 1,
         hidden_size=compat.hidden_size(vllm_config),
-        max_tokens=runner.max_num_tokens,
+        max_tokens=compat.max_tokens_per_step(runner),
         dtype=runner.dtype,
         device=runner.device,
     )
@@ -61,7 +61,7 @@ def after_update_states(runner: Any, scheduler_output: Any, *_: Any, **__: Any) 
     state = state_of(runner)
     if state is None:
         return
-    state.remove(scheduler_output.finished_req_ids)
+    state.remove(compat.finished_requests(scheduler_output))
     for request_id, params, _prompt_length in compat.new_requests(scheduler_output):
         if params is not None and params.extra_args and EXTRA_ARGS_KEY in params.extra_args:
             state.add(request_id, decode_plan(params.extra_args[EXTRA_ARGS_KEY]))

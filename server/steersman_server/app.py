@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from .engine.vllm_cli import served_chat_template
 from .openai.middleware import SteeringMiddleware
 from .routes import router
 from .service import SteeringService
@@ -37,19 +38,11 @@ class SteeringEndpointPlugin:
         """Starts the service; an error here stops the server before it is ready."""
         if self.settings is None or engine_client is None:
             return
-        template = await load_template(args)
+        template = served_chat_template(args)
         self.service = await SteeringService.start(self.settings, engine_client, template)
         state.steering = self.service
         if self.settings.try_it_url is not None:
             announce_when_ready(self.settings, self.service)
-
-
-async def load_template(args: Namespace) -> str | None:
-    """Returns the chat template given with --chat-template, or None for the tokenizer's own."""
-    from vllm.renderers.chat_utils import load_chat_template
-
-    template: str | None = load_chat_template(args.chat_template)
-    return template
 
 
 def endpoint_plugin() -> SteeringEndpointPlugin:

@@ -95,7 +95,7 @@ def measured(name: str, report: Path) -> dict[str, dict[str, JsonValue]]:
     """Evidence for each preset from an earlier report, empty where there is none."""
     if not report.exists():
         return {}
-    rows = json.loads(report.read_text())["vectors"].get(name, {}).get("rows", [])
+    rows = json.loads(report.read_text())["vectors"].get(name, [])
     return {row["setting"]: row for row in rows if row["direction"] == name}
 
 

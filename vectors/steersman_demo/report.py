@@ -4,10 +4,8 @@ Writes `report.json`, `report.md` and `dose-response.png`, and the README's bloc
 """
 
 import argparse
-import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from steersman_demo import heldout, judge
@@ -15,7 +13,7 @@ from steersman_demo.backends import Generate, hf_backend, vllm_backend
 from steersman_demo.corpus import conversations
 from steersman_demo.measure import Bench, Prompts, Row
 from steersman_demo.presets import DOSES
-from steersman_demo.report_page import page, put_into
+from steersman_demo.report_page import REPORT, Report, page, put_into
 from steersman_demo.report_plot import plot
 from steersman_vectors.formats import native
 from steersman_vectors.vector import SteeringVector
@@ -59,18 +57,8 @@ def _say(row: Row) -> None:
     )
 
 
-def main() -> None:
-    """Parse the command line, measure, write."""
-    parser = argparse.ArgumentParser(prog="python -m steersman_demo.report", description=__doc__)
-    parser.add_argument("--model", type=Path, default=Path("vectors/demo-model"))
-    parser.add_argument("--library", type=Path, default=Path("vectors/library"))
-    parser.add_argument("--out", type=Path, default=Path("docs/demo-report"))
-    parser.add_argument("--readme", type=Path, default=Path("README.md"))
-    parser.add_argument("--prompts", type=int, default=1500, help="held-out prompts")
-    parser.add_argument("--unsafe", type=int, default=200, help="unsafe requests")
-    parser.add_argument("--backend", choices=["vllm", "hf"], default="vllm")
-    args = parser.parse_args()
-
+def measure_to(record: Path, args: argparse.Namespace) -> None:
+    """Measure on the engine and write all figures as JSON."""
     vectors = [native.load(args.library / name / "vector.safetensors") for name in DOSES]
     layers = tuple(sorted({layer for vector in vectors for layer in vector.layers}))
     if args.backend == "vllm":
@@ -81,31 +69,47 @@ def main() -> None:
     started = time.monotonic()
     unsteered, ladders, together = measure(vectors, prompts, generate)
     labelled, agreement = judge_agreement()
-    engine = "vLLM with the plugin" if args.backend == "vllm" else "Hugging Face with hooks"
-    how = (
-        f"{args.prompts:,} prompts in phrasings that were never trained on, temperature "
-        f"{TEMPERATURE}, {engine}; ± is one standard error. `random` is a random direction of "
-        f"equal norm. The deterministic judge agrees with {100 * agreement:.1f}% of {labelled:,} "
-        "corpus answers of known tone."
+    report = Report(
+        engine="vLLM with the plugin" if args.backend == "vllm" else "Hugging Face with hooks",
+        temperature=TEMPERATURE,
+        seconds=round(time.monotonic() - started),
+        judged=labelled,
+        agreement=agreement,
+        unsteered=unsteered,
+        vectors=ladders,
+        together=together,
     )
-    args.out.mkdir(parents=True, exist_ok=True)
-    record = {
-        "engine": args.backend,
-        "temperature": TEMPERATURE,
-        "seconds": round(time.monotonic() - started),
-        "judge": {"answers": labelled, "agreement": agreement},
-        "unsteered": asdict(unsteered),
-        "together": asdict(together),
-        "vectors": {
-            name: {"rows": [asdict(row) for row in rows]} for name, rows in ladders.items()
-        },
-    }
-    (args.out / "report.json").write_text(json.dumps(record, indent=1) + "\n")
-    text = page(unsteered, ladders, together, how)
-    (args.out / "report.md").write_text(text.replace("docs/demo-report/", "") + "\n")
-    plot(args.out / "dose-response.png", unsteered, ladders)
-    if not put_into(args.readme, text):
-        print(f"{args.readme} has no demo-report block: left as it is", flush=True)
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_bytes(REPORT.dump_json(report, indent=1) + b"\n")
+
+
+def write_pages(record: Path, readme: Path) -> None:
+    """Write the page, the plot and the README's block from the figures."""
+    report = REPORT.validate_json(record.read_bytes())
+    text = page(report)
+    (record.parent / "report.md").write_text(text.replace("docs/demo-report/", "") + "\n")
+    plot(record.parent / "dose-response.png", report.unsteered, report.vectors)
+    if not put_into(readme, text):
+        print(f"{readme} has no demo-report block: left as it is", flush=True)
+
+
+def main() -> None:
+    """Parse the command line, measure, write."""
+    parser = argparse.ArgumentParser(prog="python -m steersman_demo.report", description=__doc__)
+    parser.add_argument("--model", type=Path, default=Path("vectors/demo-model"))
+    parser.add_argument("--library", type=Path, default=Path("vectors/library"))
+    parser.add_argument("--out", type=Path, default=Path("docs/demo-report"))
+    parser.add_argument("--readme", type=Path, default=Path("README.md"))
+    parser.add_argument("--prompts", type=int, default=3000, help="held-out prompts")
+    parser.add_argument("--unsafe", type=int, default=300, help="unsafe requests")
+    parser.add_argument("--backend", choices=["vllm", "hf"], default="vllm")
+    parser.add_argument(
+        "--pages-only", action="store_true", help="measure nothing; pages from OUT/report.json"
+    )
+    args = parser.parse_args()
+    if not args.pages_only:
+        measure_to(args.out / "report.json", args)
+    write_pages(args.out / "report.json", args.readme)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,14 @@
 """The report as Markdown, and its place in the README."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+from pydantic import TypeAdapter
 
 from steersman_demo.evaluate import Figure
 from steersman_demo.measure import Row
+from steersman_demo.targets import verdicts
 
 BEGIN, END = "<!-- demo-report:begin -->", "<!-- demo-report:end -->"
 _COLUMNS = (
@@ -18,6 +22,26 @@ _COLUMNS = (
     "degenerate %",
     "unsafe refused %",
 )
+
+
+@dataclass(frozen=True)
+class Report:
+    """All measured figures; what `report.json` holds."""
+
+    engine: str
+    temperature: float
+    seconds: int
+    judged: int
+    """Corpus answers of known tone that the judge labelled."""
+    agreement: float
+    """Share of them that it labelled right."""
+    unsteered: Row
+    vectors: dict[str, list[Row]]
+    """Per vector: its settings, then those of a random direction."""
+    together: Row
+
+
+REPORT = TypeAdapter(Report)
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -39,16 +63,28 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def page(unsteered: Row, ladders: dict[str, list[Row]], together: Row, how: str) -> str:
+def page(report: Report) -> str:
     """The report as Markdown."""
-    parts = [how]
-    for name, rows in ladders.items():
+    parts = [
+        _how(report),
+        "\n".join(f"- {v.text}" for v in verdicts(report.unsteered, report.vectors)),
+    ]
+    for name, rows in report.vectors.items():
         own = [row for row in rows if row.direction == name]
-        ordered = sorted([unsteered, *own], key=lambda row: row.alpha)
+        ordered = sorted([report.unsteered, *own], key=lambda row: row.alpha)
         parts.append(f"**`{name}`**\n\n{table([*ordered, *(r for r in rows if r not in own)])}")
-    parts.append(f"**Both at once**\n\n{table([together])}")
+    parts.append(f"**Both at once**\n\n{table([report.together])}")
     parts.append("![Dose and response](docs/demo-report/dose-response.png)")
     return "\n\n".join(parts)
+
+
+def _how(report: Report) -> str:
+    return (
+        f"{report.unsteered.n:,} prompts in phrasings that were never trained on, temperature "
+        f"{report.temperature}, {report.engine}; ± is one standard error. `random` is a random "
+        "direction of equal norm. The deterministic judge agrees with "
+        f"{100 * report.agreement:.1f}% of {report.judged:,} corpus answers of known tone."
+    )
 
 
 def put_into(readme: Path, text: str) -> bool:

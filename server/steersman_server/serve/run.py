@@ -7,12 +7,9 @@ import importlib
 import os
 import socket
 import sys
-from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from steersman_vectors.engine_contract import EngineSteering
 from steersman_vectors.errors import OperatorError
@@ -20,6 +17,7 @@ from steersman_vectors.model_dir import read_shape, resolve_model_dir
 from steersman_vectors.registry.embedded import open_registry
 
 from ..cli.progress import fingerprint_of
+from ..engine.vllm_cli import parse_serve_args, run_server
 from ..settings import ServerSettings
 from .arguments import complete, has_api_key, plugin_allowlist
 from .library import publish, read_library
@@ -44,7 +42,9 @@ def serve(options: ServeOptions) -> None:
     options.steering.layer_indices(shape.num_layers)
     vectors = [] if options.library is None else read_library(options.library, shape)
     _before_vllm()
-    args = _vllm_args(options)
+    given = parse_serve_args([options.model, *options.vllm_args])
+    has_key = has_api_key(given.api_key, os.environ.get("VLLM_API_KEY"))
+    args = complete(given, options.steering, has_api_key=has_key)
     if args.uds is None:
         check_port_is_free(args.host, args.port)
     digest = fingerprint_of(options.model)
@@ -57,7 +57,7 @@ def serve(options: ServeOptions) -> None:
             model=(args.served_model_name or [options.model])[0],
             try_it_url=f"http://{args.host}:{args.port}" if options.try_it else None,
         ).to_environment()
-        _run_vllm(args)
+        run_server(args)
 
 
 def check_port_is_free(host: str, port: int) -> None:
@@ -74,42 +74,6 @@ def check_port_is_free(host: str, port: int) -> None:
             + ("another process does. " if taken else f"{error.strerror}. ")
             + "Choose another with --port (with make: PORT=)",
             code="port_in_use" if taken else "address_unavailable",
-        ) from error
-
-
-def _vllm_args(options: ServeOptions) -> Namespace:
-    """Returns vLLM's arguments, parsed and completed for steering."""
-    from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed_serve_args
-    from vllm.entrypoints.serve.utils.api_utils import cli_env_setup
-    from vllm.utils.argparse_utils import FlexibleArgumentParser
-
-    cli_env_setup()
-    parser = make_arg_parser(FlexibleArgumentParser(prog="steersman serve"))
-    parsed = parser.parse_args([options.model, *options.vllm_args])
-    has_key = has_api_key(parsed.api_key, os.environ.get("VLLM_API_KEY"))
-    args = complete(parsed, options.steering, has_api_key=has_key)
-    args.model = args.model_tag
-    validate_parsed_serve_args(args)
-    return args
-
-
-def _run_vllm(args: Namespace) -> None:
-    """Runs vLLM's server to its end; what keeps it from starting is told without a traceback."""
-    from vllm.entrypoints.cli.serve import ServeSubcommand
-
-    try:
-        ServeSubcommand.cmd(args)
-    except ValidationError as error:
-        said = "; ".join(e["msg"].removeprefix("Value error, ") for e in error.errors())
-        raise OperatorError(
-            f"vLLM does not start with these options: {said}", code="engine_option_invalid"
-        ) from error
-    except RuntimeError as error:
-        if "Engine core initialization failed" not in str(error):
-            raise
-        raise OperatorError(
-            "the engine did not start; the first error in the log above tells why",
-            code="engine_start_failed",
         ) from error
 
 

@@ -1,6 +1,7 @@
 """The report: measured rows, the README's block, the plot; with answers from the corpus itself."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,13 @@ import pytest
 
 from steersman_demo import heldout
 from steersman_demo.backends import Chat, Term
+from steersman_demo.evaluate import Figure
 from steersman_demo.measure import Bench, Prompts, random_twin
 from steersman_demo.presets import DOSES, ladder
-from steersman_demo.report_page import BEGIN, END, page, put_into
+from steersman_demo.report_page import BEGIN, END, REPORT, Report, page, put_into
 from steersman_demo.report_plot import plot
 from steersman_demo.sample import Answer
+from steersman_demo.targets import verdicts
 from steersman_vectors.schedule import Constant, Linear
 from steersman_vectors.vector import SteeringVector, from_differences
 
@@ -69,8 +72,7 @@ def test_presets_rise_and_stay_below_the_cap(name: str) -> None:
 
 def test_page_goes_into_the_readme_between_its_marks(tmp_path: Path) -> None:
     bench = Bench(Prompts(PROMPTS, UNSAFE), generate)
-    ladders = {name: list(bench.ladder(vector(name))) for name in DOSES}
-    text = page(bench.unsteered, ladders, bench.unsteered, "40 prompts")
+    text = page(report_of(bench))
     readme = tmp_path / "README.md"
     readme.write_text(f"# Title\n{BEGIN}\nold\n{END}\nrest\n")
     assert put_into(readme, text)
@@ -81,6 +83,36 @@ def test_page_goes_into_the_readme_between_its_marks(tmp_path: Path) -> None:
     assert "| empathy | strong | +1" in written
     readme.write_text("# no block\n")
     assert not put_into(readme, text)
+
+
+def report_of(bench: Bench) -> Report:
+    ladders = {name: list(bench.ladder(vector(name))) for name in DOSES}
+    return Report(
+        engine="a fake", temperature=0.8, seconds=1, judged=10, agreement=1.0,
+        unsteered=bench.unsteered, vectors=ladders, together=bench.unsteered,
+    )  # fmt: skip
+
+
+def test_the_figures_outlive_the_measurement() -> None:
+    report = report_of(Bench(Prompts(PROMPTS, UNSAFE), generate))
+    assert REPORT.validate_json(REPORT.dump_json(report)) == report
+
+
+@pytest.mark.parametrize(
+    ("setting", "field", "mean"),
+    [("strong", "warm", 0.90), ("-strong", "warm", 0.10), ("strong", "facts_change", -0.006)],
+)
+def test_an_aim_is_met_or_the_page_says_that_it_is_missed(
+    setting: str, field: str, mean: float
+) -> None:
+    report = report_of(Bench(Prompts(PROMPTS, UNSAFE), generate))
+    assert [v.aim for v in verdicts(report.unsteered, report.vectors) if not v.met] == []
+    assert "missed" not in page(report)
+    rows = report.vectors["empathy"]
+    at = [row.setting for row in rows].index(setting)
+    rows[at] = replace(rows[at], **{field: Figure(mean, 0.001)})
+    assert len([v for v in verdicts(report.unsteered, report.vectors) if not v.met]) == 1
+    assert "**missed**" in page(report)
 
 
 def test_plot_is_written(tmp_path: Path) -> None:

@@ -1,0 +1,61 @@
+"""vLLM's own server: its command line, its run. No other file of the server imports vLLM.
+
+NOTE: vLLM documents none of these names. The plugin's `compat.py` refuses versions that they were
+not verified on, and `tests/e2e` runs all of them.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Sequence
+
+from pydantic import ValidationError
+
+from steersman_vectors.errors import OperatorError
+
+
+def parse_serve_args(argv: Sequence[str]) -> Namespace:
+    """Returns the arguments of `vllm serve`; a wrong one ends the process with its usage."""
+    from vllm.entrypoints.launchers.cli_args import make_arg_parser
+    from vllm.entrypoints.serve.utils.api_utils import cli_env_setup
+    from vllm.utils.argparse_utils import FlexibleArgumentParser
+
+    cli_env_setup()
+    parser = make_arg_parser(FlexibleArgumentParser(prog="steersman serve"))
+    args: Namespace = parser.parse_args(list(argv))
+    return args
+
+
+def run_server(args: Namespace) -> None:
+    """Runs vLLM's server to its end.
+
+    Raises `OperatorError` for what keeps it from starting and can be told in a line:
+    engine_option_invalid, engine_start_failed.
+    """
+    from vllm.entrypoints.cli.serve import ServeSubcommand
+    from vllm.entrypoints.launchers.cli_args import validate_parsed_serve_args
+
+    args.model = args.model_tag
+    try:
+        validate_parsed_serve_args(args)
+        ServeSubcommand.cmd(args)
+    except ValidationError as error:
+        said = "; ".join(e["msg"].removeprefix("Value error, ") for e in error.errors())
+        raise OperatorError(
+            f"vLLM does not start with these options: {said}", code="engine_option_invalid"
+        ) from error
+    except RuntimeError as error:
+        if "Engine core initialization failed" not in str(error):
+            raise
+        raise OperatorError(
+            "the engine did not start; the first error in the log above tells why",
+            code="engine_start_failed",
+        ) from error
+
+
+def served_chat_template(args: Namespace) -> str | None:
+    """Returns the chat template given with --chat-template, or None for the tokenizer's own."""
+    from vllm.renderers.chat_utils import load_chat_template
+
+    template: str | None = load_chat_template(args.chat_template)
+    return template
