@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import torch
@@ -56,34 +58,64 @@ bound_plans = st.builds(
     schedule=schedules,
     turns=turns(),
 )
-traffic = st.lists(
-    st.lists(
-        st.tuples(st.integers(0, 5), st.integers(1, 9)), max_size=ROWS, unique_by=lambda x: x[0]
-    ),
-    max_size=12,
+SLOTS = 6
+slots = st.integers(0, SLOTS - 1)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What happens before one forward pass, and who is in it with how many tokens."""
+
+    finished: set[int]
+    preempted: set[int]
+    dummy_run: bool
+    scheduled: dict[int, int]
+
+
+steps = st.builds(
+    Step,
+    finished=st.sets(slots, max_size=2),
+    preempted=st.sets(slots, max_size=2),
+    dummy_run=st.booleans(),
+    scheduled=st.dictionaries(slots, st.integers(1, 9), max_size=ROWS),
 )
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.none() | bound_plans, min_size=6, max_size=6), traffic, st.booleans())
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.none() | bound_plans, min_size=SLOTS, max_size=SLOTS),
+    st.lists(steps, max_size=14),
+    st.booleans(),
+)
 def test_every_token_gets_its_own_delta(plans, steps, decode_only):
-    """Requests join, pause, resume and leave; after each step every token's delta is right."""
+    """Requests join, pause, finish, start anew, are preempted and resume further back."""
     state = make_state()
-    position = [0] * 6
-    known: set[int] = set()
+    position = [0] * SLOTS
+    lives = [0] * SLOTS
+    known: set[str] = set()
     for step in steps:
-        for i, _ in step:
-            if i not in known and plans[i] is not None:
-                state.add(str(i), plans[i])
-            known.add(i)
-        chunk = [1 if decode_only else n for _, n in step]
-        if not step:
+        for i in step.finished:
+            state.remove([f"{i}.{lives[i]}"])
+            position[i], lives[i] = 0, lives[i] + 1
+        for i in step.preempted:
+            position[i] //= 2
+        if step.dummy_run:
+            state.clear()
+            assert not state.buffers.token_row.any()
+            assert not state.buffers.token_gate.any()
+        if not step.scheduled:
             continue
-        order = [str(i) for i, _ in step]
-        computed = np.array([position[i] for i, _ in step], dtype=np.int32)
+        running = {i: plans[(i + lives[i]) % SLOTS] for i in step.scheduled}
+        order = [f"{i}.{lives[i]}" for i in running]
+        for request_id, plan in zip(order, running.values(), strict=True):
+            if request_id not in known and plan is not None:
+                state.add(request_id, plan)
+            known.add(request_id)
+        chunk = [1 if decode_only else n for n in step.scheduled.values()]
+        computed = np.array([position[i] for i in running], dtype=np.int32)
         state.step(order, computed, np.array(chunk, dtype=np.int32))
-        check(state, [plans[i] for i, _ in step], computed.tolist(), chunk)
-        for (i, _), n in zip(step, chunk, strict=True):
+        check(state, list(running.values()), computed.tolist(), chunk)
+        for i, n in zip(running, chunk, strict=True):
             position[i] += n
 
 
