@@ -79,12 +79,8 @@ class EngineState:
             self._rebatch(order)
         batch = self._batch
         assert batch is not None
-        # All gates are 1 for rows in use: an unchanged batch needs no routing while this holds.
-        flat = (
-            batch.constant
-            and int(num_scheduled.max()) == 1
-            and bool((num_computed >= batch.flat_from).all())
-        )
+        # No gate will change any more: an unchanged batch needs no routing while this holds.
+        flat = int(num_scheduled.max()) == 1 and bool((num_computed >= batch.flat_from).all())
         if self._settled and flat:
             return
         total = route(batch, num_computed, num_scheduled, self._row_np, self._gate_np)

@@ -18,7 +18,7 @@ from steersman_vectors.engine_contract import (
 )
 from steersman_vectors.formats import native
 from steersman_vectors.plan import EXTRA_ARGS_KEY, SteeringPlan
-from steersman_vectors.schedule import CONSTANT, Constant, Linear
+from steersman_vectors.schedule import CONSTANT, AnySchedule
 from steersman_vectors.vector import SteeringVector
 
 from . import compat
@@ -55,7 +55,7 @@ def plan_args(
     alphas: Mapping[str, float],
     *,
     scope: Scope = "assistant",
-    schedule: Constant | Linear = CONSTANT,
+    schedule: AnySchedule = CONSTANT,
 ) -> dict[str, Any]:
     """Returns `SamplingParams(extra_args=...)` that adds each vector (by digest) at its alpha."""
     plan = SteeringPlan(terms=tuple(alphas.items()), scope=scope, schedule=schedule)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steersman_vectors.plan import SteeringPlan
-from steersman_vectors.schedule import gate_reference, gates, is_constant, slope_and_floor
+from steersman_vectors.schedule import Curve, curve_of, gate_reference, gates
 
 NEVER = np.iinfo(np.int64).max // 2
 """Start of an open turn that a request does not have."""
@@ -28,9 +28,9 @@ class Track:
     """First position of the turn being generated, or NEVER."""
     closed: tuple[tuple[int, int], ...]
     """Finished turns of the prompt, `[start, end)`, ascending."""
-    slope: float
-    floor: float
-    constant: bool
+    curve: Curve
+    flat_from: int
+    """First position from which its gate no longer changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,41 +42,43 @@ class Batch:
     open_start: NDArray[np.int64]
     slope: NDArray[np.float64]
     floor: NDArray[np.float64]
+    rate: NDArray[np.float64] | float
+    """0.0 when no schedule of the batch is exponential."""
     flat_from: NDArray[np.int64]
-    """Position from which each request's gate stays what it is under a constant schedule."""
+    """Position from which each request's gate no longer changes."""
     has_closed: tuple[int, ...]
     """Indices of requests with finished turns in their prompt."""
-    constant: bool
-    """Whether every gate is 0 or 1."""
 
 
 def track_of(plan: SteeringPlan) -> Track:
     """Returns the plan flattened; its turns are known."""
     turns = plan.turns or ()
     open_start = turns[-1][0] if turns and turns[-1][1] is None else NEVER
-    slope, floor = slope_and_floor(plan.schedule)
+    closed = tuple((s, e) for s, e in turns if e is not None)
+    curve = curve_of(plan.schedule)
+    last_change = closed[-1][1] if closed else 0
     return Track(
         row_key=plan.row_key,
         terms=plan.terms,
         open_start=open_start,
-        closed=tuple((s, e) for s, e in turns if e is not None),
-        slope=slope,
-        floor=floor,
-        constant=is_constant(plan.schedule),
+        closed=closed,
+        curve=curve,
+        flat_from=last_change if open_start == NEVER else open_start + curve.settles_after,
     )
 
 
 def batch_of(tracks: Sequence[Track | None], row_of: dict[str, int]) -> Batch:
     """Returns the batch as arrays; a request without a plan has row 0 and is never open."""
+    rates = [t.curve.rate if t else 0.0 for t in tracks]
     return Batch(
         tracks=tuple(tracks),
         rows=np.array([row_of[t.row_key] if t else 0 for t in tracks], dtype=np.int64),
         open_start=np.array([t.open_start if t else NEVER for t in tracks], dtype=np.int64),
-        slope=np.array([t.slope if t else 0.0 for t in tracks], dtype=np.float64),
-        floor=np.array([t.floor if t else 0.0 for t in tracks], dtype=np.float64),
-        flat_from=np.array([t.open_start if t else 0 for t in tracks], dtype=np.int64),
+        slope=np.array([t.curve.slope if t else 0.0 for t in tracks], dtype=np.float64),
+        floor=np.array([t.curve.floor if t else 0.0 for t in tracks], dtype=np.float64),
+        rate=np.array(rates, dtype=np.float64) if any(rates) else 0.0,
+        flat_from=np.array([t.flat_from if t else 0 for t in tracks], dtype=np.int64),
         has_closed=tuple(i for i, t in enumerate(tracks) if t and t.closed),
-        constant=all(t.constant for t in tracks if t),
     )
 
 
@@ -96,7 +98,7 @@ def route(
     if int(num_scheduled.max()) == 1:
         total = len(computed)
         rows, positions, start = batch.rows, computed, batch.open_start
-        slope, floor = batch.slope, batch.floor
+        slope, floor, rate = batch.slope, batch.floor, batch.rate
         first = np.arange(total)
     else:
         ends = np.cumsum(num_scheduled, dtype=np.int64)
@@ -106,10 +108,12 @@ def route(
         positions = np.arange(total) - first[of] + computed[of]
         rows, start = batch.rows[of], batch.open_start[of]
         slope, floor = batch.slope[of], batch.floor[of]
+        rate = batch.rate if isinstance(batch.rate, float) else batch.rate[of]
     distance = positions - start
     is_open = distance >= 0
     token_row[:total] = np.where(is_open, rows, 0)
-    token_gate[:total] = np.where(is_open, gates(slope, floor, np.maximum(distance, 0)), 0.0)
+    gate = gates(slope, floor, rate, np.maximum(distance, 0))
+    token_gate[:total] = np.where(is_open, gate, 0.0)
     for i in batch.has_closed:
         _route_closed(batch, i, int(computed[i]), int(num_scheduled[i]), int(first[i]),
                       token_row, token_gate)  # fmt: skip
@@ -135,9 +139,8 @@ def _route_closed(
         if begin < stop:
             where = slice(first + begin - computed, first + stop - computed)
             token_row[where] = batch.rows[i]
-            token_gate[where] = gates(
-                track.slope, track.floor, np.arange(begin, stop, dtype=np.int64) - turn_start
-            )
+            curve, distance = track.curve, np.arange(begin, stop, dtype=np.int64) - turn_start
+            token_gate[where] = gates(curve.slope, curve.floor, curve.rate, distance)
 
 
 def route_reference(

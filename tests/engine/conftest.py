@@ -15,7 +15,7 @@ from steersman_vectors.card import Scope
 from steersman_vectors.chat_template import markers_of_tokenizer
 from steersman_vectors.formats import native
 from steersman_vectors.plan import SteeringPlan
-from steersman_vectors.schedule import CONSTANT, Constant, Linear
+from steersman_vectors.schedule import CONSTANT, AnySchedule
 from steersman_vectors.spans import steered_turns
 from steersman_vectors.vector import SteeringVector, from_differences
 from tests.engine.reference import HuggingFaceReference
@@ -128,7 +128,7 @@ def bind(tokenizer, vectors):
         prompt: list[int],
         alphas: dict[str, float],
         scope: Scope = "assistant",
-        schedule: Constant | Linear = CONSTANT,
+        schedule: AnySchedule = CONSTANT,
     ) -> SteeringPlan:
         terms = tuple((digests[name], alpha) for name, alpha in alphas.items())
         plan = SteeringPlan(terms=terms, scope=scope, schedule=schedule)

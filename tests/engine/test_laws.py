@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from steersman_vectors.schedule import CONSTANT, Linear
+from steersman_vectors.schedule import CONSTANT, Exponential, Linear
 from tests.engine.conftest import CHUNK, TOLERANCE, largest_error
 from tests.tiny_model import TEXT
 
@@ -30,7 +30,14 @@ def random_plan(rng: random.Random, prompt, bind):
     names = rng.sample(sorted(ALPHAS), rng.randrange(1, 4))
     alphas = {name: rng.choice([-1.0, 0.5, 1.0]) * ALPHAS[name] for name in names}
     scope = rng.choice(["assistant", "generation", "all"])
-    schedule = rng.choice([CONSTANT, Linear(tokens=1, floor=0.25), Linear(tokens=9, floor=0.0)])
+    schedule = rng.choice(
+        [
+            CONSTANT,
+            Linear(tokens=1, floor=0.25),
+            Linear(tokens=9, floor=0.0),
+            Exponential(half_life_tokens=5, floor=0.1),
+        ]
+    )
     return bind(prompt, alphas, scope, schedule)
 
 

@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from steersman_demo.sample import MAX_NEW_TOKENS, Answer
-from steersman_vectors.schedule import Constant, Linear
+from steersman_vectors.schedule import AnySchedule
 from steersman_vectors.vector import SteeringVector
 
 Chat = Sequence[dict[str, str]]
 Term = tuple[SteeringVector, float]
 """A vector and its alpha."""
-Generate = Callable[[Sequence[Chat], Sequence[Term], Constant | Linear], list[Answer]]
+Generate = Callable[[Sequence[Chat], Sequence[Term], AnySchedule], list[Answer]]
 """One answer per chat, steered by the sum of the terms under scope `assistant`."""
 
 
@@ -33,7 +33,7 @@ def vllm_backend(model_dir: Path, layers: tuple[int, ...], temperature: float) -
     )
 
     def generate(
-        chats: Sequence[Chat], terms: Sequence[Term], schedule: Constant | Linear
+        chats: Sequence[Chat], terms: Sequence[Term], schedule: AnySchedule
     ) -> list[Answer]:
         alphas = {load_vector(llm, vector): alpha for vector, alpha in terms}
         # NOTE: no seed per request: on vLLM 0.32's CPU build a seeded request whose prompt is
@@ -63,7 +63,7 @@ def hf_backend(model_dir: Path, temperature: float) -> Generate:
     model = AutoModelForCausalLM.from_pretrained(model_dir, dtype=torch.bfloat16).eval()
 
     def generate(
-        chats: Sequence[Chat], terms: Sequence[Term], schedule: Constant | Linear
+        chats: Sequence[Chat], terms: Sequence[Term], schedule: AnySchedule
     ) -> list[Answer]:
         return sample(model, tokenizer, chats, steering_of(terms, schedule), temperature)
 

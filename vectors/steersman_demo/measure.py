@@ -11,7 +11,7 @@ from steersman_demo.evaluate import Figure, mean_of, paired_difference, score
 from steersman_demo.heldout import Prompt
 from steersman_demo.presets import DOSES, ladder
 from steersman_demo.sample import Answer
-from steersman_vectors.schedule import CONSTANT, Constant, Linear
+from steersman_vectors.schedule import CONSTANT, AnySchedule
 from steersman_vectors.vector import SteeringVector
 
 
@@ -52,7 +52,7 @@ class Bench:
         self.unsteered = self.row("none", "0", [], CONSTANT)
 
     def row(
-        self, direction: str, setting: str, terms: Sequence[Term], schedule: Constant | Linear
+        self, direction: str, setting: str, terms: Sequence[Term], schedule: AnySchedule
     ) -> Row:
         """The figures of one configuration; `terms` empty: unsteered."""
         prompts = self._prompts.facts
@@ -82,7 +82,7 @@ class Bench:
                     yield self.row(direction, setting, [(used, alpha)], schedule)
 
     def _answers(
-        self, prompts: Sequence[Prompt], terms: Sequence[Term], schedule: Constant | Linear
+        self, prompts: Sequence[Prompt], terms: Sequence[Term], schedule: AnySchedule
     ) -> list[Answer]:
         return self._generate([prompt.messages for prompt in prompts], terms, schedule)
 

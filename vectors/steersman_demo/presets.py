@@ -7,7 +7,7 @@ will answer, and a delta on the positions after it only costs facts.
 
 from dataclasses import dataclass
 
-from steersman_vectors.schedule import Constant, Linear
+from steersman_vectors.schedule import AnySchedule, Linear
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Dose:
     """How one vector is applied. Alpha is in units of the raw difference vector."""
 
     layers: tuple[int, ...]
-    schedule: Constant | Linear
+    schedule: AnySchedule
     alphas: dict[str, float]
     """Preset name to alpha, in ascending order."""
     alpha_max: float

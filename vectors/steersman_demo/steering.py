@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from transformers import LlamaForCausalLM
 
-from steersman_vectors.schedule import CONSTANT, Constant, Linear, gate_reference
+from steersman_vectors.schedule import CONSTANT, AnySchedule, gate_reference
 from steersman_vectors.spans import TurnMarkers, steered_turns
 from steersman_vectors.vector import SteeringVector
 
@@ -20,7 +20,7 @@ class Steering:
 
     deltas: Mapping[int, Tensor]
     """fp32 `[hidden]` by layer_idx, alpha and scale multiplied in."""
-    schedule: Constant | Linear = CONSTANT
+    schedule: AnySchedule = CONSTANT
 
     def prompt_gates(self, ids: list[int], markers: TurnMarkers) -> list[float]:
         """The gate at every prompt position: assistant turns, each from its last header token."""
@@ -38,9 +38,7 @@ class Steering:
 UNSTEERED = Steering({})
 
 
-def steering_of(
-    terms: Sequence[tuple[SteeringVector, float]], schedule: Constant | Linear
-) -> Steering:
+def steering_of(terms: Sequence[tuple[SteeringVector, float]], schedule: AnySchedule) -> Steering:
     """The steering that the vectors give together, each at its alpha."""
     deltas: dict[int, Tensor] = {}
     for vector, alpha in terms:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from steersman_vectors.card import Scope
 from steersman_vectors.errors import CallerError
-from steersman_vectors.schedule import Constant, Linear, Schedule
+from steersman_vectors.schedule import Constant, Exponential, Linear, Schedule
 
 PARAM = "steering"
 MAX_ECHO = 80
@@ -26,6 +26,9 @@ def _alpha_or_preset(value: object) -> float | str:
     if not math.isfinite(value):
         raise ValueError(f"alpha must be a finite number, got {value}")
     return float(value)
+
+
+_SCHEDULES: dict[str, type[BaseModel]] = {"linear": Linear, "exponential": Exponential}
 
 
 class SteeringRequest(BaseModel):
@@ -89,7 +92,7 @@ def _path_and_model(path: list[str]) -> tuple[list[str], type[BaseModel]]:
     pydantic puts the tag of a tagged union into the path: `schedule.linear.tokens`.
     """
     if len(path) > 1 and path[0] == "schedule":
-        return [path[0], *path[2:]], Linear if path[1] == "linear" else Constant
+        return [path[0], *path[2:]], _SCHEDULES.get(path[1], Constant)
     return path, SteeringRequest
 
 

@@ -14,13 +14,12 @@ from steersman_vectors.names import parse_ref
 from steersman_vectors.plan import MAX_ALPHA, SteeringPlan
 from steersman_vectors.registry.entry import VectorEntry
 from steersman_vectors.registry.snapshot import RegistrySnapshot
-from steersman_vectors.schedule import CONSTANT, Constant, Linear
+from steersman_vectors.schedule import CONSTANT, AnySchedule
 
 from .decision import AppliedVector, Decision
 from .request import PARAM, SteeringRequest
 
 T = TypeVar("T")
-AnySchedule = Constant | Linear
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +158,6 @@ def _available(scope: Scope, engine: EngineFacts) -> Scope:
     return scope
 
 
-def _plan(
-    applied: Iterable[AppliedVector], scope: Scope, schedule: Constant | Linear
-) -> SteeringPlan:
+def _plan(applied: Iterable[AppliedVector], scope: Scope, schedule: AnySchedule) -> SteeringPlan:
     terms = tuple((v.digest, v.alpha) for v in applied)
     return SteeringPlan(terms=terms, scope=scope, schedule=schedule)

@@ -16,7 +16,7 @@ from steersman_demo.report_page import BEGIN, END, REPORT, Report, page, put_int
 from steersman_demo.report_plot import plot
 from steersman_demo.sample import Answer
 from steersman_demo.targets import verdicts
-from steersman_vectors.schedule import Constant, Linear
+from steersman_vectors.schedule import AnySchedule
 from steersman_vectors.vector import SteeringVector, from_differences
 
 PROMPTS = heldout.prompts(40, seed=9)
@@ -29,9 +29,7 @@ def vector(name: str) -> SteeringVector:
     )
 
 
-def generate(
-    chats: Sequence[Chat], terms: Sequence[Term], schedule: Constant | Linear
-) -> list[Answer]:
+def generate(chats: Sequence[Chat], terms: Sequence[Term], schedule: AnySchedule) -> list[Answer]:
     """Warm when pushed upward along the vector, else cold; refuses what it does not know."""
     facts = {id(prompt.messages): ", ".join(prompt.truth.facts) for prompt in PROMPTS}
     upward = bool(terms) and terms[0][0].directions[3][0] > 0 and terms[0][1] > 0

@@ -10,7 +10,7 @@ from steersman_demo.sample import sample
 from steersman_demo.steering import Steering
 from steersman_demo.tokenizer import train_tokenizer
 from steersman_vectors.chat_template import markers_of_tokenizer
-from steersman_vectors.schedule import Constant, Linear
+from steersman_vectors.schedule import AnySchedule, Constant, Linear
 
 CHATS = [prompt.messages for prompt in heldout.prompts(6, seed=2)]
 
@@ -44,7 +44,7 @@ def test_zero_delta_changes_nothing(
     [(Constant(), [1.0, 1.0, 1.0]), (Linear(tokens=1, floor=0.25), [1.0, 0.25, 0.25])],
 )
 def test_gates_cover_assistant_turns_only(
-    tokenizer: PreTrainedTokenizerFast, schedule: Constant | Linear, expected: list[float]
+    tokenizer: PreTrainedTokenizerFast, schedule: AnySchedule, expected: list[float]
 ) -> None:
     chat = [
         {"role": "user", "content": "hi"},

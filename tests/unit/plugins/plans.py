@@ -5,12 +5,13 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from steersman_vectors.plan import SteeringPlan
-from steersman_vectors.schedule import CONSTANT, Linear
+from steersman_vectors.schedule import CONSTANT, Exponential, Linear
 
 DIGESTS = tuple("sha256:" + c * 64 for c in "abc")
 schedules = st.one_of(
     st.just(CONSTANT),
-    st.builds(Linear, tokens=st.integers(1, 30), floor=st.floats(0, 1, allow_nan=False)),
+    st.builds(Linear, tokens=st.integers(1, 30), floor=st.floats(0, 1)),
+    st.builds(Exponential, half_life_tokens=st.floats(0.1, 30), floor=st.floats(0, 1)),
 )
 alphas = st.floats(-3, 3, allow_nan=False).filter(lambda a: a == 0 or abs(a) > 1e-3)
 

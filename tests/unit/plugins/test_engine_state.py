@@ -11,7 +11,7 @@ import torch
 from steersman_vectors.errors import InternalError
 from steersman_vectors.formats import native
 from steersman_vectors.plan import SteeringPlan
-from steersman_vectors.schedule import CONSTANT, Linear
+from steersman_vectors.schedule import CONSTANT, Exponential, Linear
 from steersman_vectors.vector import from_differences
 from vllm_steersman.attach import SteeringBuffers, steer
 from vllm_steersman.engine_state import EngineState
@@ -62,10 +62,12 @@ def random_plan(rng: Random) -> SteeringPlan | None:
         turns.append((start, at))
     if rng.random() < 0.8:
         turns.append((at + rng.randrange(6), None))
-    schedule = Linear(tokens=rng.randrange(1, 9), floor=rng.choice([0.0, 0.25, 1.0]))
+    floor = rng.choice([0.0, 0.25, 1.0])
+    linear = Linear(tokens=rng.randrange(1, 9), floor=floor)
+    exponential = Exponential(half_life_tokens=rng.choice([0.02, 3.0]), floor=floor)
     return SteeringPlan(
         terms=tuple((d, rng.uniform(-3, 3)) for d in rng.sample(sorted(VECTORS), rng.randrange(3))),
-        schedule=rng.choice([CONSTANT, CONSTANT, schedule]),
+        schedule=rng.choice([CONSTANT, CONSTANT, linear, linear, exponential]),
         turns=tuple(turns),
     )
 
