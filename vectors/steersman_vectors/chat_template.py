@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .errors import OperatorError
-from .spans import Message, TurnMarkers, derive_markers, unsupported
+from .spans import TurnMarkers, unsupported
+from .turn_markers import Message, derive_markers
 
 
 def markers_of_tokenizer(tokenizer: Any, chat_template: str | None = None) -> TurnMarkers:
@@ -19,14 +21,17 @@ def markers_of_tokenizer(tokenizer: Any, chat_template: str | None = None) -> Tu
     if chat_template is None and not getattr(tokenizer, "chat_template", None):
         raise unsupported("the tokenizer has no chat template")
 
-    def render(messages: list[Message], add_generation_prompt: bool) -> list[int]:
+    def render(
+        messages: Sequence[Message], add_generation_prompt: bool, arguments: Mapping[str, Any]
+    ) -> list[int]:
         try:
             ids = tokenizer.apply_chat_template(
-                messages,
+                list(messages),
                 chat_template=chat_template,
                 add_generation_prompt=add_generation_prompt,
                 tokenize=True,
                 return_dict=False,
+                **arguments,
             )
         except OperatorError:
             raise

@@ -1,56 +1,90 @@
 """Where the assistant speaks: turn spans in a prompt, found by markers of the chat template.
 
-The markers are derived once, at start, by rendering sentinel conversations and comparing the
-tokens; no template family is known by name. A turn with content tokens `[s, e)` is steered on
-`[s - 1, e)`: position s - 1 is the last header token, which predicts the first content token.
+A turn with content tokens `[s, e)` is steered on `[s - 1, e)`: position s - 1 is the last header
+token, which predicts the first content token. `turn_markers.py` derives the markers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .card import Scope
 from .errors import OperatorError
 from .plan import Turn
 
-Message = dict[str, str]
-Render = Callable[[list[Message], bool], list[int]]
-"""(messages, add_generation_prompt) -> token ids, special tokens included."""
+Tokens = tuple[int, ...]
 
-_USERS = ("Where is it?", "7 blue apples cost more")
-_ASSISTANTS = ("Here, take 5", "Nobody knows that!")
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Tokens that announce assistant content."""
+
+    marker: Tokens
+    tails: tuple[Tokens, ...] = ((),)
+    """Blank tokens (a newline) before the content, longest first; content may merge with them."""
+
+    def content_at(self, ids: Sequence[int], found: int) -> int:
+        """Returns where the content starts after this header at `found`."""
+        start = found + len(self.marker)
+        for tail in self.tails:
+            if tuple(ids[start : start + len(tail)]) == tail:
+                return start + len(tail)
+        return start
 
 
 @dataclass(frozen=True, slots=True)
 class TurnMarkers:
-    """Token sequences around the content of an assistant turn."""
+    """Token sequences around the content of assistant turns."""
 
-    header: tuple[int, ...]
-    """Tokens that announce assistant content, blank tail excluded."""
-    tail: tuple[int, ...]
-    """Blank tokens (a newline) between header and content; content may swallow them by merging."""
-    end: tuple[int, ...]
-    """Tokens that close the turn."""
+    headers: tuple[Header, ...]
+    """Longest first; more than one where an answer to a tool is announced in another way."""
+    ends: tuple[Tokens, ...]
+    """Tokens that close a turn; more than one where tool calls are closed in another way."""
+    openings: tuple[Tokens, ...] = ()
+    """Generation prompts: a header, perhaps with what the template puts into the model's mouth."""
+    chained: bool = False
+    """Whether the model writes several messages in one turn, and their headers itself."""
 
     def find(self, prompt: Sequence[int]) -> tuple[Turn, ...]:
         """Returns the steered spans `[s - 1, e)` of the assistant turns in the prompt, ascending.
 
         A turn that the prompt leaves open (an assistant prefill, a generation header) ends at None.
+        Takes one pass over the prompt.
         """
         ids = list(prompt)
+        first_tokens = {marker[0] for marker in (*(h.marker for h in self.headers), *self.ends)}
         turns: list[Turn] = []
-        at = 0
-        while (found := _index(ids, self.header, at)) is not None:
-            start = found + len(self.header)
-            if tuple(ids[start : start + len(self.tail)]) == self.tail:
-                start += len(self.tail)
-            end = _index(ids, self.end, start)
-            turns.append((start - 1, end))
-            if end is None:
-                break
-            at = end + len(self.end)
+        header_at: int | None = None
+        """Where the header of the turn that is open starts; None between turns."""
+        start = after = 0
+        """First content token of the open turn; first token after the last marker."""
+        for at in (i for i, token in enumerate(ids) if token in first_tokens):
+            if at < after:
+                continue
+            if (header := self._header_at(ids, at)) is not None:
+                if self.chained and header_at is None and turns and at == after:
+                    start = turns.pop()[0] + 1
+                else:
+                    # NOTE: also inside a turn: of several tool results in a row, each of which ends
+                    # like a header, only the last is followed by the assistant.
+                    start = header.content_at(ids, at)
+                header_at, after = at, header.content_at(ids, at)
+            elif header_at is not None and (end := self._end_at(ids, at)) is not None:
+                turns.append((start - 1, at))
+                header_at, after = None, at + len(end)
+        if header_at is not None:
+            # A generation prompt may go on after the header (an empty thought): the turn starts
+            # where the model does. What is no generation prompt is a prefill, the assistant's own.
+            generates = tuple(ids[header_at:]) in self.openings and start > header_at
+            turns.append((len(ids) - 1 if generates else start - 1, None))
         return tuple(turns)
+
+    def _header_at(self, ids: list[int], at: int) -> Header | None:
+        return next((h for h in self.headers if _is_at(ids, at, h.marker)), None)
+
+    def _end_at(self, ids: list[int], at: int) -> Tokens | None:
+        return next((end for end in self.ends if _is_at(ids, at, end)), None)
 
 
 def steered_turns(
@@ -75,47 +109,6 @@ def steered_turns(
     return (*turns, (last, None))
 
 
-def derive_markers(
-    render: Render,
-    *,
-    is_special: Callable[[int], bool],
-    is_blank: Callable[[int], bool],
-) -> TurnMarkers:
-    """Returns the markers of a chat template.
-
-    Renders conversations that differ in one turn only; what stays equal around the difference is
-    the template. Raises `OperatorError(chat_template_unsupported)` when the result does not find
-    the turns it was derived from.
-    """
-    rendered = {
-        (u, a): render([_user(_USERS[u]), _assistant(_ASSISTANTS[a]), _user("ok")], False)
-        for u in (0, 1)
-        for a in (0, 1)
-    }
-    contents = {
-        (u, a): _difference(rendered[u, a], rendered[u, 1 - a]) for u in (0, 1) for a in (0, 1)
-    }
-    before = [rendered[u, 0][: contents[u, 0][0]] for u in (0, 1)]
-    header = _common_suffix(before[0], before[1])
-    opening = _generation_header(render)
-    if opening and header[-len(opening) :] == opening:
-        header = opening
-    # NOTE: a template may write the last turn in another way than those before it (Qwen3 thinks).
-    closed = [render([_user(_USERS[0]), _assistant(text)], False) for text in _ASSISTANTS]
-    closed_end = _difference(closed[0], closed[1])[1]
-    end = _common_prefix(rendered[0, 0][contents[0, 0][1] :], closed[0][closed_end:])
-    if end and is_special(end[0]):
-        end = end[:1]
-    blank = len(header)
-    while blank > 1 and is_blank(header[blank - 1]):
-        blank -= 1
-    markers = TurnMarkers(tuple(header[:blank]), tuple(header[blank:]), tuple(end))
-    if not (any(map(is_special, markers.header)) and any(map(is_special, markers.end))):
-        raise unsupported("its assistant turns are set off by words that a user can type too")
-    _prove(markers, rendered, contents, render)
-    return markers
-
-
 def unsupported(reason: str) -> OperatorError:
     """Returns the error that says why scope `assistant` cannot be had, and what can."""
     return OperatorError(
@@ -126,66 +119,5 @@ def unsupported(reason: str) -> OperatorError:
     )
 
 
-def _prove(
-    markers: TurnMarkers,
-    rendered: dict[tuple[int, int], list[int]],
-    contents: dict[tuple[int, int], tuple[int, int]],
-    render: Render,
-) -> None:
-    if not markers.header or not markers.end:
-        raise unsupported("assistant turns have no header or no end of their own")
-    for key, ids in rendered.items():
-        start, end = contents[key]
-        if markers.find(ids) != ((start - 1, end),):
-            raise unsupported("its assistant turns are not set off by tokens of their own")
-    if markers.find(render([_user(_USERS[0])], False)):
-        raise unsupported("a user turn is taken for an assistant turn")
-
-
-def _generation_header(render: Render) -> list[int]:
-    without = render([_user(_USERS[0])], False)
-    with_prompt = render([_user(_USERS[0])], True)
-    if with_prompt[: len(without)] != without:
-        return []
-    return with_prompt[len(without) :]
-
-
-def _user(text: str) -> Message:
-    return {"role": "user", "content": text}
-
-
-def _assistant(text: str) -> Message:
-    return {"role": "assistant", "content": text}
-
-
-def _difference(a: list[int], b: list[int]) -> tuple[int, int]:
-    """Returns `[start, end)` of the part of `a` that `b` does not share."""
-    start = len(_common_prefix(a, b))
-    same_after = len(_common_suffix(a[start:], b[start:]))
-    return start, len(a) - same_after
-
-
-def _common_prefix(a: Sequence[int], b: Sequence[int]) -> list[int]:
-    n = 0
-    while n < min(len(a), len(b)) and a[n] == b[n]:
-        n += 1
-    return list(a[:n])
-
-
-def _common_suffix(a: Sequence[int], b: Sequence[int]) -> list[int]:
-    return _common_prefix(a[::-1], b[::-1])[::-1]
-
-
-def _index(ids: list[int], pattern: tuple[int, ...], start: int) -> int | None:
-    """Returns where `pattern` next occurs in `ids` at or after `start`, or None."""
-    last = len(ids) - len(pattern)
-    while True:
-        try:
-            start = ids.index(pattern[0], start)
-        except ValueError:
-            return None
-        if start > last:
-            return None
-        if tuple(ids[start : start + len(pattern)]) == pattern:
-            return start
-        start += 1
+def _is_at(ids: list[int], at: int, marker: Tokens) -> bool:
+    return tuple(ids[at : at + len(marker)]) == marker

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 
 from steersman_vectors.chat_template import markers_of_tokenizer
 from steersman_vectors.errors import OperatorError
-from steersman_vectors.spans import Message, TurnMarkers, derive_markers, steered_turns
+from steersman_vectors.spans import TurnMarkers, steered_turns
+from steersman_vectors.turn_markers import Message, derive_markers
 
 BOS, START, END, NEWLINE = 0, 1, 2, 10
 SPECIAL = frozenset({BOS, START, END})
@@ -25,7 +27,9 @@ class Template:
     blank_after_end: bool = True
     bos: bool = True
 
-    def __call__(self, messages: list[Message], add_generation_prompt: bool) -> list[int]:
+    def __call__(
+        self, messages: Sequence[Message], add_generation_prompt: bool, arguments: object = None
+    ) -> list[int]:
         ids = [BOS] if self.bos else []
         for message in messages:
             ids += [*self.header(message["role"]), *encode(message["content"]), END]
@@ -93,7 +97,9 @@ def test_the_other_scopes_need_no_template() -> None:
         steered_turns("assistant", [5, 6, 7], None)
 
 
-def same_for_all_roles(messages: list[Message], add_generation_prompt: bool) -> list[int]:
+def same_for_all_roles(
+    messages: Sequence[Message], add_generation_prompt: bool, arguments: object
+) -> list[int]:
     return [t for m in messages for t in (START, *encode(m["content"]), END)] + [START]
 
 
