@@ -1,4 +1,4 @@
-"""Make the shipped vectors from the demo model.
+"""Make the shipped vectors from the demo model; `steersman_demo.report` adds the evidence.
 
 `python -m steersman_demo.make_vectors --model vectors/demo-model --out vectors/library`.
 """
@@ -20,20 +20,17 @@ from steersman_demo.directions import (
     contrast_chats,
     last_token_states,
 )
+from steersman_demo.library import save
 from steersman_demo.presets import DOSES
 from steersman_vectors.card import Preset
 from steersman_vectors.fingerprint import fingerprint
-from steersman_vectors.formats import native
 from steersman_vectors.vector import SteeringVector, from_differences
 
 PAIRS = 600
 """Conversations, each read under both system prompts."""
-REPORT = Path("docs/demo-report/report.json")
 
 
-def make_vector(
-    name: str, model_dir: Path, evidence: dict[str, dict[str, JsonValue]]
-) -> SteeringVector:
+def make_vector(name: str, model_dir: Path) -> SteeringVector:
     """The vector `name` of the model: mean difference between its two system-prompt styles."""
     torch.set_num_threads(2)
     tokenizer = AutoTokenizer.from_pretrained(model_dir)
@@ -61,12 +58,7 @@ def make_vector(
         alpha_max=dose.alpha_max,
         quality={str(layer): _quality(states[0][layer], states[1][layer]) for layer in dose.layers},
         presets={
-            preset: Preset(
-                alpha=alpha,
-                scope="assistant",
-                schedule=dose.schedule,
-                evidence=evidence.get(preset, {}),
-            )
+            preset: Preset(alpha=alpha, scope="assistant", schedule=dose.schedule)
             for preset, alpha in dose.alphas.items()
         },
         recipe={"command": "python -m steersman_demo.make_vectors", "pairs": PAIRS, "seed": 0},
@@ -91,14 +83,6 @@ def _quality(toward: Tensor, away: Tensor) -> dict[str, JsonValue]:
     }
 
 
-def measured(name: str, report: Path) -> dict[str, dict[str, JsonValue]]:
-    """Evidence for each preset from an earlier report, empty where there is none."""
-    if not report.exists():
-        return {}
-    rows = json.loads(report.read_text())["vectors"].get(name, [])
-    return {row["setting"]: row for row in rows if row["direction"] == name}
-
-
 def _hash(value: list[Chat] | dict[str, list[Chat]] | str) -> str:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
@@ -109,15 +93,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m steersman_demo.make_vectors")
     parser.add_argument("--model", type=Path, required=True, help="the trained demo model")
     parser.add_argument("--out", type=Path, required=True, help="the vector library")
-    parser.add_argument("--report", type=Path, default=REPORT, help="evidence for the presets")
     args = parser.parse_args()
     for name in CONTRASTS:
-        vector = make_vector(name, args.model, measured(name, args.report))
-        folder = args.out / name
-        folder.mkdir(parents=True, exist_ok=True)
-        digest = native.save(vector, folder / "vector.safetensors")
-        card = vector.card.model_dump(mode="json")
-        (folder / "card.json").write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
+        vector = make_vector(name, args.model)
+        digest = save(vector, args.out)
         print(f"{name}: layers {vector.layers}, {digest}", flush=True)
 
 

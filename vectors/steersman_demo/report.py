@@ -1,6 +1,7 @@
 """Measure the shipped vectors on held-out prompts: `python -m steersman_demo.report`.
 
-Writes `report.json`, `report.md` and `dose-response.png`, and the README's block.
+Writes `report.json`, `report.md` and `dose-response.png`, the README's block, and the evidence on
+the vectors' cards.
 """
 
 import argparse
@@ -11,11 +12,11 @@ from pathlib import Path
 from steersman_demo import heldout, judge
 from steersman_demo.backends import Generate, hf_backend, vllm_backend
 from steersman_demo.corpus import conversations
+from steersman_demo.library import load_all, save, with_evidence
 from steersman_demo.measure import Bench, Prompts, Row
 from steersman_demo.presets import DOSES
 from steersman_demo.report_page import REPORT, Report, page, put_into
 from steersman_demo.report_plot import plot
-from steersman_vectors.formats import native
 from steersman_vectors.vector import SteeringVector
 
 TEMPERATURE = 0.8
@@ -59,7 +60,7 @@ def _say(row: Row) -> None:
 
 def measure_to(record: Path, args: argparse.Namespace) -> None:
     """Measure on the engine and write all figures as JSON."""
-    vectors = [native.load(args.library / name / "vector.safetensors") for name in DOSES]
+    vectors = load_all(args.library)
     layers = tuple(sorted({layer for vector in vectors for layer in vector.layers}))
     if args.backend == "vllm":
         generate = vllm_backend(args.model, layers, TEMPERATURE)
@@ -83,12 +84,14 @@ def measure_to(record: Path, args: argparse.Namespace) -> None:
     record.write_bytes(REPORT.dump_json(report, indent=1) + b"\n")
 
 
-def write_pages(record: Path, readme: Path) -> None:
-    """Write the page, the plot and the README's block from the figures."""
+def write_pages(record: Path, readme: Path, library: Path) -> None:
+    """Write the page, the plot, the README's block and the cards' evidence from the figures."""
     report = REPORT.validate_json(record.read_bytes())
     text = page(report)
     (record.parent / "report.md").write_text(text.replace("docs/demo-report/", "") + "\n")
     plot(record.parent / "dose-response.png", report.unsteered, report.vectors)
+    for vector in load_all(library):
+        save(with_evidence(vector, report.vectors[vector.card.name]), library)
     if not put_into(readme, text):
         print(f"{readme} has no demo-report block: left as it is", flush=True)
 
@@ -109,7 +112,7 @@ def main() -> None:
     args = parser.parse_args()
     if not args.pages_only:
         measure_to(args.out / "report.json", args)
-    write_pages(args.out / "report.json", args.readme)
+    write_pages(args.out / "report.json", args.readme, args.library)
 
 
 if __name__ == "__main__":

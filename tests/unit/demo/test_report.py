@@ -10,12 +10,14 @@ import pytest
 from steersman_demo import heldout
 from steersman_demo.backends import Chat, Term
 from steersman_demo.evaluate import Figure
+from steersman_demo.library import with_evidence
 from steersman_demo.measure import Bench, Prompts, random_twin
 from steersman_demo.presets import DOSES, ladder
 from steersman_demo.report_page import BEGIN, END, REPORT, Report, page, put_into
 from steersman_demo.report_plot import plot
 from steersman_demo.sample import Answer
 from steersman_demo.targets import verdicts
+from steersman_vectors.card import Preset
 from steersman_vectors.schedule import AnySchedule
 from steersman_vectors.vector import SteeringVector, from_differences
 
@@ -94,6 +96,16 @@ def report_of(bench: Bench) -> Report:
 def test_the_figures_outlive_the_measurement() -> None:
     report = report_of(Bench(Prompts(PROMPTS, UNSAFE), generate))
     assert REPORT.validate_json(REPORT.dump_json(report)) == report
+
+
+def test_the_evidence_goes_to_the_presets_it_was_measured_at() -> None:
+    report = report_of(Bench(Prompts(PROMPTS, UNSAFE), generate))
+    presets = {"strong": Preset(alpha=1.0), "unmeasured": Preset(alpha=0.1)}
+    made = from_differences({3: np.arange(1.0, 9.0)}, name="empathy", scale="raw", presets=presets)
+    got = with_evidence(made, report.vectors["empathy"])
+    assert got.card.presets["strong"].evidence["warm"] == {"mean": 1.0, "error": 0.0}
+    assert got.card.presets["unmeasured"].evidence == {}
+    assert np.array_equal(got.directions[3], made.directions[3])
 
 
 @pytest.mark.parametrize(
