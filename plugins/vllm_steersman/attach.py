@@ -23,6 +23,7 @@ class SteeringBuffers:
     """Device memory that the hooks read.
 
     rows        `[L, R, hidden]` model dtype; row 0 is zero. L steered blocks of this rank.
+    token_rows  the same for vectors of scale `token`, or None in an engine without that.
     token_row   `[max_num_batched_tokens]` int64: the row of each token of the step.
     token_gate  `[max_num_batched_tokens, 1]` fp32: its gate.
     """
@@ -32,13 +33,13 @@ class SteeringBuffers:
     token_gate: torch.Tensor
     layers: tuple[int, ...]
     """layer_idx of each first index of `rows`."""
+    token_rows: torch.Tensor | None = None
 
     @property
     def nbytes(self) -> int:
         """Returns the bytes held on the device."""
-        return sum(
-            t.numel() * t.element_size() for t in (self.rows, self.token_row, self.token_gate)
-        )
+        held = (self.rows, self.token_row, self.token_gate, self.token_rows)
+        return sum(t.numel() * t.element_size() for t in held if t is not None)
 
 
 def steer(
@@ -49,16 +50,30 @@ def steer(
     return hidden + (rows[token_row[:n]] * token_gate[:n]).to(hidden.dtype)
 
 
+def steer_by_norm(
+    hidden: torch.Tensor,
+    x: torch.Tensor,
+    token_rows: torch.Tensor,
+    token_row: torch.Tensor,
+    token_gate: torch.Tensor,
+) -> torch.Tensor:
+    """Returns hidden + token_rows[token_row[:n]] * token_gate[:n] * ||x||; norms in fp32."""
+    n = hidden.shape[0]
+    norm: torch.Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
+    delta = token_rows[token_row[:n]] * (token_gate[:n] * norm)
+    return hidden + delta.to(hidden.dtype)
+
+
 def steer_block_output(block: Any, _inputs: Any, output: Any) -> Any:
     """Forward hook of a decoder block: x' = x + delta, where x = hidden (+ residual)."""
-    rows, token_row, token_gate = (
-        block.steering_rows,
-        block.steering_token_row,
-        block.steering_token_gate,
-    )
-    if isinstance(output, tuple):
-        return (steer(output[0], rows, token_row, token_gate), *output[1:])
-    return steer(output, rows, token_row, token_gate)
+    where = (block.steering_token_row, block.steering_token_gate)
+    hidden = output[0] if isinstance(output, tuple) else output
+    steered = steer(hidden, block.steering_rows, *where)
+    if block.steering_token_rows is not None:
+        fused = isinstance(output, tuple) and len(output) > 1 and output[1] is not None
+        x = hidden + output[1] if fused else hidden
+        steered = steer_by_norm(steered, x, block.steering_token_rows, *where)
+    return (steered, *output[1:]) if isinstance(output, tuple) else steered
 
 
 def find_blocks(model: nn.Module, num_layers: int) -> nn.ModuleList:
@@ -92,21 +107,26 @@ def attach(
     num_rows: int,
     hidden_size: int,
     max_tokens: int,
+    token_scale: bool = False,
     dtype: torch.dtype,
     device: torch.device,
 ) -> SteeringBuffers:
     """Allocates zeroed buffers and hooks those of `layers` that live on this rank."""
     local = tuple(i for i in layers if not compat.is_absent_layer(blocks[i]))
+    shape = (len(local), num_rows, hidden_size)
     buffers = SteeringBuffers(
-        rows=torch.zeros(len(local), num_rows, hidden_size, dtype=dtype, device=device),
+        rows=torch.zeros(*shape, dtype=dtype, device=device),
         token_row=torch.zeros(max_tokens, dtype=torch.int64, device=device),
         token_gate=torch.zeros(max_tokens, 1, dtype=torch.float32, device=device),
         layers=local,
+        token_rows=torch.zeros(*shape, dtype=dtype, device=device) if token_scale else None,
     )
     for k, layer_idx in enumerate(local):
         block = blocks[layer_idx]
         block.register_buffer("steering_rows", buffers.rows[k], persistent=False)
         block.register_buffer("steering_token_row", buffers.token_row, persistent=False)
         block.register_buffer("steering_token_gate", buffers.token_gate, persistent=False)
+        by_norm = None if buffers.token_rows is None else buffers.token_rows[k]
+        block.register_buffer("steering_token_rows", by_norm, persistent=False)
         block.register_forward_hook(steer_block_output)
     return buffers

@@ -1,7 +1,7 @@
 """Every private vLLM name that Steersman relies on, and the versions they were verified on.
 
 NOTE: no other file of the plugin imports vLLM. Each seam below names its vLLM function, and
-`tests/engine` runs all of them. The server's part (vLLM's command line) is in its `vllm_cli.py`.
+`tests/engine` runs all of them. The server's part (vLLM's command line) is in its `vllm_api.py`.
 
     verified   how
     0.32.0     CPU build, V1 runner, tests/engine
@@ -214,6 +214,15 @@ def is_absent_layer(module: Any) -> bool:
 def model_of(runner: Any) -> Any:
     """Returns the loaded model, a `torch.nn.Module`."""
     return runner.get_model()
+
+
+def count_model_memory(runner: Any, nbytes: int) -> None:
+    """Adds to what vLLM takes for the model's weights, so that the KV cache leaves room for it.
+
+    `GPUModelRunner.model_memory_usage` was measured before the rows were there.
+    """
+    if hasattr(runner, "model_memory_usage"):
+        runner.model_memory_usage += nbytes
 
 
 def max_tokens_per_step(runner: Any) -> int:

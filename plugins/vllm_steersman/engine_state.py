@@ -122,13 +122,15 @@ class EngineState:
         return assignment.row_of
 
     def _write_row(self, row: int, terms: Collection[tuple[str, float]]) -> None:
-        rows = self.buffers.rows
-        host = np.zeros((rows.shape[0], rows.shape[2]), dtype=np.float32)
-        for k, layer_idx in enumerate(self.buffers.layers):
-            delta = self.resident.sum_deltas(tuple(terms), layer_idx)
-            if delta is not None:
-                host[k] = delta
-        rows[:, row].copy_(torch.from_numpy(host).to(rows.dtype))
+        for rows, by_norm in ((self.buffers.rows, False), (self.buffers.token_rows, True)):
+            if rows is None:
+                continue
+            host = np.zeros((rows.shape[0], rows.shape[2]), dtype=np.float32)
+            for k, layer_idx in enumerate(self.buffers.layers):
+                delta = self.resident.sum_deltas(tuple(terms), layer_idx, by_norm=by_norm)
+                if delta is not None:
+                    host[k] = delta
+            rows[:, row].copy_(torch.from_numpy(host).to(rows.dtype))
 
     def _upload(self, n: int) -> None:
         if not self._on_host:

@@ -24,15 +24,20 @@ from steersman_vectors.vector import SteeringVector
 from . import compat
 
 
-def engine_args(layers: str | tuple[int, ...] = "all") -> dict[str, Any]:
+def engine_args(
+    layers: str | tuple[int, ...] = "all", *, token_scale: bool = False
+) -> dict[str, Any]:
     """Returns keyword arguments for `vllm.LLM` that start its engine with steering.
+
+    layers: decoder blocks that can be steered. token_scale: whether vectors of scale `token` can be
+    used, which costs a second set of rows and a norm per token and block.
 
     >>> engine_args(layers=(23, 29))["additional_config"]["steering"]["layers"]
     [23, 29]
     """
     # Read when the engine is configured. The verified runner; V2 comes with its own adapter.
     os.environ.setdefault("VLLM_USE_V2_MODEL_RUNNER", "0")
-    config = EngineSteering.model_validate({"layers": layers})
+    config = EngineSteering.model_validate({"layers": layers, "token_scale": token_scale})
     return {
         "worker_extension_cls": WORKER_EXTENSION,
         "additional_config": {CONFIG_KEY: config.model_dump(mode="json")},

@@ -42,10 +42,14 @@ def after_load_model(runner: Any, *_: Any, **__: Any) -> None:
         num_rows=max_requests + 1,
         hidden_size=compat.hidden_size(vllm_config),
         max_tokens=compat.max_tokens_per_step(runner),
+        token_scale=config.token_scale,
         dtype=runner.dtype,
         device=runner.device,
     )
-    resident = ResidentVectors(compat.hidden_size(vllm_config), layers)
+    compat.count_model_memory(runner, buffers.nbytes)
+    resident = ResidentVectors(
+        compat.hidden_size(vllm_config), layers, token_scale=config.token_scale
+    )
     setattr(runner, _STATE, EngineState(buffers, resident, max_requests))
     logger.info(
         "Steering attached to %d of %d decoder blocks; %d rows, %.1f MiB on %s",

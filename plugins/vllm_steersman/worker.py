@@ -28,6 +28,13 @@ class SteeringWorkerExtension:
         except SteersmanError as error:
             return {"error": error.message, "code": error.code}
 
+    def steering_unload(self, digest: str) -> dict[str, Any]:
+        """Forgets a vector that no request uses any more; unknown digests are fine."""
+        state = state_of(self.model_runner)  # type: ignore[attr-defined]
+        if state is not None:
+            state.resident.unload(digest)
+        return {"digest": digest}
+
     def steering_status(self) -> dict[str, Any]:
         """Returns what this worker holds: layers, residents, rows, requests, bytes."""
         state = state_of(self.model_runner)  # type: ignore[attr-defined]
@@ -41,6 +48,7 @@ class SteeringWorkerExtension:
             "dtype": str(state.buffers.rows.dtype).removeprefix("torch."),
             "largest_value": torch.finfo(state.buffers.rows.dtype).max,
             "resident": list(state.resident.digests()),
+            "token_scale": state.resident.token_scale,
             "rows": state.pool.capacity,
             "rows_cached": len(state.pool),
             "rows_high_water": state.high_water,

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from .engine.vllm_cli import served_chat_template
+from .engine.vllm_api import served_chat_template
 from .openai.middleware import SteeringMiddleware
 from .routes import router
 from .service import SteeringService

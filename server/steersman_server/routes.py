@@ -41,6 +41,7 @@ async def health(request: Request) -> Response:
         workers = await service.link.status()
     except OperatorError as error:
         return JSONResponse({"status": "failed", "message": error.message}, status_code=503)
+    tested = set(service.self_test.layers)
     return JSONResponse(
         {
             "status": "degraded" if service.registry.stale else "ok",
@@ -51,7 +52,11 @@ async def health(request: Request) -> Response:
                 "age_s": round(service.registry.age_s, 3),
                 "error": service.registry.error,
             },
-            "workers": workers,
+            "self_test": {"status": "passed", "seconds": service.self_test.seconds},
+            "workers": [
+                {**worker, "self_test": sorted(set(worker["layers"]) & tested)}
+                for worker in workers
+            ],
         }
     )
 
@@ -81,5 +86,5 @@ def _public(entry: VectorEntry, service: SteeringService) -> dict[str, Any]:
             name: preset.model_dump(mode="json", exclude={"evidence"}, exclude_none=True)
             for name, preset in card.presets.items()
         },
-        "servable": set(card.layers) <= service.engine.layers,
+        "servable": service.engine.serves(card),
     }

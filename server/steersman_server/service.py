@@ -17,6 +17,8 @@ from .admission.decision import Decision
 from .admission.request import parse_steering
 from .admission.resolve import EngineFacts, resolve
 from .engine.link import EngineLink, running_plan
+from .engine.self_test import SelfTest, run_self_test
+from .engine.vllm_api import data_parallel_ranks
 from .live_registry import LiveRegistry
 from .settings import ServerSettings
 
@@ -26,10 +28,13 @@ log = structlog.get_logger("steersman")
 class SteeringService:
     """What the routes and the middleware of one API process share."""
 
-    def __init__(self, registry: LiveRegistry, link: EngineLink, engine: EngineFacts) -> None:
+    def __init__(
+        self, registry: LiveRegistry, link: EngineLink, engine: EngineFacts, self_test: SelfTest
+    ) -> None:
         self.registry = registry
         self.link = link
         self.engine = engine
+        self.self_test = self_test
         self._following: asyncio.Task[None] | None = None
 
     @classmethod
@@ -43,10 +48,18 @@ class SteeringService:
             fingerprint=settings.fingerprint,
             layers=frozenset(status[0]["layers_all_ranks"]),
             assistant_scope=_derive_markers(engine_client, chat_template),
+            token_scale=status[0]["token_scale"],
             largest_value=status[0]["largest_value"],
         )
+        self_test = await run_self_test(
+            link,
+            sorted(engine.layers),
+            status[0]["hidden_size"],
+            data_parallel_ranks(engine_client),
+        )
+        log.info("self_test_passed", layers=len(self_test.layers), seconds=self_test.seconds)
         registry = await LiveRegistry.open(settings.registry_url)
-        service = cls(registry, link, engine)
+        service = cls(registry, link, engine, self_test)
         await service._prefetch(registry.snapshot)
         service._following = asyncio.create_task(registry.follow(service._prefetch))
         return service
@@ -68,7 +81,7 @@ class SteeringService:
         """Makes every version resident, so that no request has to wait for a load."""
         for entry in snapshot.entries():
             ours = entry.fingerprint == self.engine.fingerprint
-            if ours and set(entry.card.layers) <= self.engine.layers:
+            if ours and self.engine.serves(entry.card):
                 try:
                     await self.link.ensure_resident([entry.digest], self.registry.store.blob)
                 except SteersmanError as error:

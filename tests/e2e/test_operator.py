@@ -37,7 +37,10 @@ def test_health(server):
     health = server.get("/v1/steering/health")
     assert health["status"] in ("ok", "degraded")
     assert health["assistant_scope"] is True
-    assert health["workers"][0]["enabled"] is True
+    (worker,) = health["workers"]
+    assert worker["enabled"] is True
+    assert worker["layers"] == worker["self_test"] == [0, 1, 2, 3]
+    assert health["self_test"]["status"] == "passed"
     assert health["fingerprint"].startswith("sha256:")
 
 

@@ -90,6 +90,7 @@ def make_vectors() -> dict[str, SteeringVector]:
         "residual": from_differences(
             draw(1, 2), name="residual", scale="residual", residual_norms=norms
         ),
+        "token": from_differences(draw(0, 2), name="token", scale="token"),
     }
 
 
@@ -150,7 +151,7 @@ def chat(tokenizer):
     return render
 
 
-def boot(model_dir, vectors, *, steered: bool, **options: Any) -> Engine:
+def boot(model_dir, vectors, *, steered: bool, token_scale: bool = True, **options: Any) -> Engine:
     from vllm import LLM
 
     from vllm_steersman import engine_args, load_vector
@@ -161,7 +162,11 @@ def boot(model_dir, vectors, *, steered: bool, **options: Any) -> Engine:
         max_model_len=512,
         max_num_seqs=MAX_NUM_SEQS,
         block_size=BLOCK,
-        **{"disable_log_stats": True, **(engine_args() if steered else {}), **options},
+        **{
+            "disable_log_stats": True,
+            **(engine_args(token_scale=token_scale) if steered else {}),
+            **options,
+        },
     )
     digests = {name: load_vector(llm, v) for name, v in vectors.items()} if steered else {}
     return Engine(llm, digests)

@@ -30,19 +30,23 @@ class HuggingFaceReference:
         """Returns `[len(ids), vocab]`: row t holds the log-probabilities of token t + 1."""
         gate = torch.zeros(len(ids), 1)
         deltas: dict[int, np.ndarray] = {}
+        by_norm: dict[int, np.ndarray] = {}
         if plan is not None:
             for start, end in plan.turns or ():
                 for position in range(start, len(ids) if end is None else min(end, len(ids))):
                     gate[position] = gate_reference(plan.schedule, position - start)
             for digest, alpha in plan.terms:
                 vector = vectors[digest]
+                sums = by_norm if vector.card.scale == "token" else deltas
                 for layer_idx in vector.layers:
-                    before = deltas.get(layer_idx, 0.0)
-                    deltas[layer_idx] = before + vector.delta(layer_idx, alpha)
+                    sums[layer_idx] = sums.get(layer_idx, 0.0) + vector.delta(layer_idx, alpha)
         hooks = []
-        for layer_idx, delta in deltas.items():
+        for layer_idx in deltas.keys() | by_norm.keys():
+            zero = np.zeros(self.model.config.hidden_size)
+            delta = torch.tensor(deltas.get(layer_idx, zero)).float()
+            per_norm = torch.tensor(by_norm.get(layer_idx, zero)).float()
             block = self.model.model.layers[layer_idx]
-            hooks.append(block.register_forward_hook(_adding(gate, torch.tensor(delta).float())))
+            hooks.append(block.register_forward_hook(_adding(gate, delta, per_norm)))
         try:
             with torch.no_grad():
                 logits = self.model(torch.tensor([list(ids)])).logits[0]
@@ -52,10 +56,10 @@ class HuggingFaceReference:
         return logits.log_softmax(-1)
 
 
-def _adding(gate: torch.Tensor, delta: torch.Tensor):
+def _adding(gate: torch.Tensor, delta: torch.Tensor, per_norm: torch.Tensor):
     def hook(_module, _inputs, output):
-        if isinstance(output, tuple):
-            return (output[0] + gate * delta, *output[1:])
-        return output + gate * delta
+        x = output[0] if isinstance(output, tuple) else output
+        steered = x + gate * (delta + per_norm * x.norm(dim=-1, keepdim=True))
+        return (steered, *output[1:]) if isinstance(output, tuple) else steered
 
     return hook

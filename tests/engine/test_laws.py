@@ -12,7 +12,7 @@ from tests.tiny_model import TEXT
 
 pytestmark = pytest.mark.engine
 
-ALPHAS = {"raw": 1.0, "unit": 20.0, "residual": 0.4}
+ALPHAS = {"raw": 1.0, "unit": 20.0, "residual": 0.4, "token": 0.6}
 WORDS = " ".join(TEXT).split()
 
 
@@ -27,7 +27,7 @@ def random_turns(rng: random.Random) -> list[tuple[str, str]]:
 
 
 def random_plan(rng: random.Random, prompt, bind):
-    names = rng.sample(sorted(ALPHAS), rng.randrange(1, 4))
+    names = rng.sample(sorted(ALPHAS), rng.randrange(1, 5))
     alphas = {name: rng.choice([-1.0, 0.5, 1.0]) * ALPHAS[name] for name in names}
     scope = rng.choice(["assistant", "generation", "all"])
     schedule = rng.choice(
@@ -81,7 +81,7 @@ class TestLaw2EqualsHuggingFace:
         assert steered.outputs[0].token_ids != plain.outputs[0].token_ids
 
     @pytest.mark.parametrize("scope", ["generation", "assistant", "all"])
-    @pytest.mark.parametrize("vector", ["raw", "unit", "residual"])
+    @pytest.mark.parametrize("vector", sorted(ALPHAS))
     def test_each_scale_and_scope(self, engine, scope, vector, chat, bind, reference, by_digest):
         prompt = chat(("user", TEXT[0]), ("assistant", TEXT[1]), ("user", TEXT[2]))
         plans = [bind(prompt, {vector: ALPHAS[vector]}, scope)]

@@ -74,7 +74,10 @@ class VectorCard(_Frozen):
 
     @cached_property
     def norm_per_alpha(self) -> float:
-        """L2 norm of what one unit of alpha adds to a token, at the layer where it is largest."""
+        """L2 norm of what one unit of alpha adds to a token, at the layer where it is largest.
+
+        For scale `token`, of a token of norm 1.
+        """
         return max(self.coefficient(layer_idx, 1.0) for layer_idx in self.layers)
 
     @model_validator(mode="after")

@@ -20,6 +20,8 @@ CONFIG_KEY = "steering"
 WORKER_EXTENSION = "vllm_steersman.worker.SteeringWorkerExtension"
 RPC_LOAD = "steering_load"
 """(native bytes) -> {"digest", "norm_per_alpha"} or {"error", "code"}, from every worker."""
+RPC_UNLOAD = "steering_unload"
+"""(digest) -> {"digest"}; only for a vector that no running or queued request uses."""
 RPC_STATUS = "steering_status"
 """() -> what a worker holds, from every worker."""
 
@@ -33,7 +35,9 @@ class EngineSteering(BaseModel):
 
     layers: Literal["all"] | tuple[int, ...] = "all"
     """Decoder blocks that can be steered; each costs one row per running request."""
-    op_version: int = Field(default=1, frozen=True)
+    token_scale: bool = False
+    """Whether vectors of scale `token` can be used; costs a second set of rows and a norm."""
+    op_version: int = Field(default=2, frozen=True)
     """Raised when the injected operation changes, so that no old compiled graph is reused."""
 
     def layer_indices(self, num_layers: int) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
-from steersman_vectors.card import Preset, Scope
+from steersman_vectors.card import Preset, Scope, VectorCard
 from steersman_vectors.engine_contract import check_representable
 from steersman_vectors.errors import CallerError, OperatorError
 from steersman_vectors.names import parse_ref
@@ -33,8 +33,14 @@ class EngineFacts:
     assistant_scope: OperatorError | None
     """None when the chat template gave turn markers, else why not."""
 
+    token_scale: bool = False
+    """Whether vectors of scale `token` can be used."""
     largest_value: float = math.inf
     """The largest number that the engine's dtype can hold."""
+
+    def serves(self, card: VectorCard) -> bool:
+        """Returns whether requests can use a vector with this card."""
+        return set(card.layers) <= self.layers and (self.token_scale or card.scale != "token")
 
     @property
     def default_scope(self) -> Scope:
@@ -48,8 +54,8 @@ def resolve(
     """Returns the decision for a request's parsed `steering` field.
 
     Raises `CallerError`: vector_not_found, vector_model_mismatch, preset_not_found,
-    alpha_out_of_range, vector_layers_not_served, schedule_conflict, scope_conflict,
-    chat_template_unsupported.
+    alpha_out_of_range, vector_repeated, scale_not_served, vector_layers_not_served,
+    schedule_conflict, scope_conflict, chat_template_unsupported.
     """
     if not isinstance(request, SteeringRequest):
         reason = "request_off" if request is False else "default"
@@ -86,6 +92,13 @@ def _find(text: str, snapshot: RegistrySnapshot, engine: EngineFacts) -> VectorE
         message = f"{error.message}. Registered vectors: {known}"
         raise CallerError(message, code=error.code, param=f"{PARAM}.vectors") from error
     entry = snapshot.find(ref, engine.fingerprint)
+    if entry.card.scale == "token" and not engine.token_scale:
+        raise CallerError(
+            f"vector {text!r} has scale 'token', which this server was started without; restart it "
+            "with --steering-token-scale",
+            code="scale_not_served",
+            param=f"{PARAM}.vectors",
+        )
     unserved = sorted(set(entry.card.layers) - engine.layers)
     if unserved:
         raise CallerError(

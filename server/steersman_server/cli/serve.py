@@ -45,6 +45,13 @@ Layers = Annotated[
         help="Decoder blocks that can be steered: 'all', or indices such as 23,29,35.",
     ),
 ]
+TokenScale = Annotated[
+    bool,
+    typer.Option(
+        "--steering-token-scale",
+        help="Serve vectors of scale 'token' too; costs a second set of rows and a norm per token.",
+    ),
+]
 DEMO_VLLM_ARGS = (
     *("--max-model-len", "2048", "--max-num-seqs", "64", "--enforce-eager"),
     # Of the memory; by default vLLM does not start where more than 8% is in use.
@@ -61,6 +68,7 @@ def register(app: typer.Typer) -> None:
         model: Model,
         data_dir: DataDir,
         steering_layers: Layers = "all",
+        steering_token_scale: TokenScale = False,
         library: Annotated[
             Path | None, typer.Option(help="A folder of NAME/vector.safetensors to import first.")
         ] = None,
@@ -75,7 +83,9 @@ def register(app: typer.Typer) -> None:
         from ..serve.run import ServeOptions
         from ..serve.run import serve as run
 
-        steering = EngineSteering(layers=parse_layers(steering_layers))
+        steering = EngineSteering(
+            layers=parse_layers(steering_layers), token_scale=steering_token_scale
+        )
         run(ServeOptions(model, data_dir, steering, tuple(context.args), library))
 
     @app.command(help=DEMO_HELP, context_settings=PASS_THROUGH)

@@ -7,15 +7,24 @@ calls it, so a plan reaches the engine whatever the route, and a client's own `e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
-from steersman_vectors.engine_contract import RPC_LOAD, RPC_STATUS, intake_of, note_loaded
+from steersman_vectors.engine_contract import (
+    RPC_LOAD,
+    RPC_STATUS,
+    RPC_UNLOAD,
+    intake_of,
+    note_loaded,
+)
 from steersman_vectors.errors import OperatorError
 from steersman_vectors.plan import EXTRA_ARGS_KEY, SteeringPlan
+
+from .vllm_api import one_greedy_token
 
 ReadBlob = Callable[[str], Awaitable[bytes]]
 """digest -> native bytes, verified."""
@@ -84,6 +93,27 @@ class EngineLink:
                 task.add_done_callback(partial(self._loaded, digest))
             await asyncio.shield(task)
 
+    async def forget(self, digests: Iterable[str]) -> None:
+        """Returns when no worker holds the vectors any more; no request may be using them."""
+        for digest in digests:
+            self._intake.resident.pop(digest, None)
+            await self._ask(RPC_UNLOAD, digest)
+
+    async def logprob_of_one_token(
+        self, prompt: Sequence[int], plan: SteeringPlan | None, rank: int | None
+    ) -> dict[int, float]:
+        """Returns token -> log-probability of the first greedy token after `prompt`."""
+        extra = {} if rank is None else {"data_parallel_rank": rank}
+        request_id = f"steersman-{uuid4().hex}"
+        with running_plan(plan):
+            outputs = self._client.generate(
+                {"prompt_token_ids": list(prompt)}, one_greedy_token(), request_id, **extra
+            )
+        async for output in outputs:
+            (position,) = output.outputs[0].logprobs
+            return {token: entry.logprob for token, entry in position.items()}
+        raise OperatorError("the engine gave no answer", code="engine_unavailable")
+
     async def _load(self, digest: str, read_blob: ReadBlob) -> None:
         data = await read_blob(digest)
         answers = await self._ask(RPC_LOAD, data)
@@ -94,7 +124,7 @@ class EngineLink:
                 code="vector_corrupt",
             )
 
-    async def _ask(self, method: str, *args: bytes) -> list[dict[str, Any]]:
+    async def _ask(self, method: str, *args: bytes | str) -> list[dict[str, Any]]:
         """Returns the workers' answers; raises `OperatorError(engine_unavailable)`."""
         call = self._client.collective_rpc(method, timeout=RPC_TIMEOUT_S, args=args)
         try:

@@ -1,6 +1,6 @@
-"""vLLM's own server: its command line, its run. No other file of the server imports vLLM.
+"""All that the server imports of vLLM: its command line, its run, its sampling parameters.
 
-NOTE: vLLM documents none of these names. The plugin's `compat.py` refuses versions that they were
+NOTE: vLLM documents few of these names. The plugin's `compat.py` refuses versions that they were
 not verified on, and `tests/e2e` runs all of them.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Sequence
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -51,6 +52,19 @@ def run_server(args: Namespace) -> None:
             "the engine did not start; the first error in the log above tells why",
             code="engine_start_failed",
         ) from error
+
+
+def one_greedy_token() -> Any:
+    """Returns sampling parameters for one greedy token with its log-probability."""
+    from vllm import SamplingParams
+
+    return SamplingParams(temperature=0.0, max_tokens=1, logprobs=1, detokenize=False)
+
+
+def data_parallel_ranks(engine_client: Any) -> list[int | None]:
+    """Returns the ranks that a request can be sent to; [None] where there is one engine only."""
+    size = int(engine_client.vllm_config.parallel_config.data_parallel_size)
+    return list(range(size)) if size > 1 else [None]
 
 
 def served_chat_template(args: Namespace) -> str | None:

@@ -17,7 +17,7 @@ from steersman_vectors.model_dir import read_shape, resolve_model_dir
 from steersman_vectors.registry.embedded import open_registry
 
 from ..cli.progress import fingerprint_of
-from ..engine.vllm_cli import parse_serve_args, run_server
+from ..engine.vllm_api import parse_serve_args, run_server
 from ..settings import ServerSettings
 from .arguments import complete, has_api_key, plugin_allowlist
 from .library import publish, read_library

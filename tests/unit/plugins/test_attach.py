@@ -121,3 +121,29 @@ def test_a_zero_gate_leaves_bits_alone_in_half_precision():
     out = steer(hidden, rows, torch.tensor([1, 2, 1, 0, 2, 1]), torch.zeros(6, 1))
     assert out.dtype == torch.bfloat16
     assert torch.equal(out, hidden)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_token_rows_are_scaled_by_the_norm_of_the_residual_stream(fused):
+    trunk = Trunk(fused)
+    buffers = attach(
+        trunk.layers, (1,), num_rows=ROWS, hidden_size=HIDDEN, max_tokens=TOKENS,
+        token_scale=True, dtype=torch.float32, device=torch.device("cpu"),
+    )  # fmt: skip
+    buffers.rows.copy_(torch.randn(1, ROWS, HIDDEN))
+    buffers.token_rows.copy_(torch.randn(1, ROWS, HIDDEN))
+    buffers.token_row[:3] = torch.tensor([1, 2, 1])
+    buffers.token_gate[:3, 0] = torch.tensor([1.0, 0.5, 0.0])
+    hidden, residual = torch.randn(3, HIDDEN), torch.randn(3, HIDDEN)
+    output = trunk.layers[1](hidden, residual)
+    out = output[0] if fused else output
+    for t in range(3):
+        x = hidden[t] + 1 + (residual[t] if fused else 0)
+        row, gate = buffers.token_row[t], buffers.token_gate[t]
+        delta = buffers.rows[0, row] + buffers.token_rows[0, row] * x.norm()
+        torch.testing.assert_close(out[t], hidden[t] + 1 + gate * delta)
+    without = attach(
+        Trunk().layers, (1,), num_rows=ROWS, hidden_size=HIDDEN, max_tokens=TOKENS,
+        dtype=torch.float32, device=torch.device("cpu"),
+    )  # fmt: skip
+    assert buffers.nbytes == without.nbytes + buffers.rows.nbytes

@@ -20,11 +20,13 @@ OTHER_MODEL = "sha256:" + "2" * 64
 HEADER = Linear(tokens=1, floor=0.1)
 
 
-def entry(name: str, version: int = 1, *, fingerprint: str = MODEL, layers=(1,), **card):
+def entry(
+    name: str, version: int = 1, *, fingerprint: str = MODEL, layers=(1,), scale="unit", **card
+):
     vector = from_differences(
         {i: np.full(4, version, dtype=float) for i in layers},
         name=name,
-        scale="unit",
+        scale=scale,
         fingerprint=fingerprint,
         **card,
     )
@@ -54,6 +56,7 @@ ENTRIES = (
     entry("concise", presets={"low": Preset(alpha=0.5, schedule=HEADER)}),
     entry("plain", presets={"low": Preset(alpha=0.5)}),
     entry("deep", layers=(1, 9)),
+    entry("by-norm", scale="token"),
     entry("foreign", fingerprint=OTHER_MODEL),
 )
 SNAPSHOT = RegistrySnapshot.of(7, ENTRIES, {(MODEL, "empathy", "prod"): 1})

@@ -96,11 +96,12 @@ def test_without_a_template_generation_is_the_default_and_assistant_is_refused()
         ({"vectors": {"empathy": 2, "empathy@2": 2}}, "vector_repeated", "empathy@2"),
         ({"vectors": {"empathy@prod": 1, "empathy@1": 1}}, "vector_repeated", "already"),
         ({"vectors": {"deep": 1}}, "vector_layers_not_served", r"\[9\]"),
+        ({"vectors": {"by-norm": 1}}, "scale_not_served", "--steering-token-scale"),
         ({"vectors": {"empathy": "low", "plain": "low"}}, "schedule_conflict", "steering.schedule"),
         ({"vectors": {"empathy": "low", "concise": 1}}, "schedule_conflict", "the default"),
         ({"vectors": {"empathy": "strong", "concise": "low"}}, "scope_conflict", "steering.scope"),
         ({"vectors": {"Bad Name": 1}}, "invalid_name", "Bad Name"),
-        ({"vectors": {"Bad Name": 1}}, "invalid_name", "vectors: concise, deep, empathy"),
+        ({"vectors": {"Bad Name": 1}}, "invalid_name", "vectors: by-norm, concise, deep, empathy"),
         ({"vectors": {"empathy": ["x"] * 999}}, "invalid_alpha", r"\['x'.{60,80}\.\.\., expected"),
         (
             {"vectors": {"empathy": 1}, "schedule": {"kind": "linear", "tokens": 2, "foo": 1}},
@@ -142,6 +143,10 @@ def test_refusals_name_what_was_got_and_what_exists(field, code, message):
     assert refusal.value.code == code
     assert refusal.value.http_status == 400
     assert refusal.value.param.startswith("steering")
+
+
+def test_scale_token_is_served_by_an_engine_that_was_started_with_it():
+    assert decide({"vectors": {"by-norm": 0.5}}, replace(ENGINE, token_scale=True)).plan.terms
 
 
 def test_what_the_engines_dtype_cannot_hold_is_refused():
