@@ -4,7 +4,7 @@ NOTE: no other file of the plugin imports vLLM. Each seam below names its vLLM f
 `tests/engine` runs all of them. The server's part (vLLM's command line) is in its `vllm_api.py`.
 
     verified   how
-    0.32.0     CPU build, V1 runner, tests/engine
+    0.32.0     CPU build, V1 runner, tests/engine; V2 runner, its classes' shape only (no GPU yet)
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -55,6 +54,7 @@ def install() -> None:
     _install_intake()
     _install_prefix_cache()
     _install_runner_v1()
+    _install_runner_v2()
 
 
 def _install_intake() -> None:
@@ -116,6 +116,27 @@ def _install_runner_v1() -> None:
     _before(GPUModelRunner, "_dummy_run", runner_v1.before_dummy_run)
 
 
+def _install_runner_v2() -> None:
+    """`gpu.model_runner.GPUModelRunner.load_model`, which makes the runner's `model_state`."""
+    from vllm.v1.worker.gpu.model_runner import GPUModelRunner
+
+    from . import runner_v2
+
+    _after(GPUModelRunner, "load_model", runner_v2.after_load_model)
+
+
+def before_method(instance: Any, name: str, first: Callable[..., None]) -> None:
+    """Has `first` called, with the same arguments, before the method of this one object."""
+    original = getattr(instance, name)
+
+    @functools.wraps(original)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        first(*args, **kwargs)
+        return original(*args, **kwargs)
+
+    setattr(instance, name, wrapped)
+
+
 def _after(owner: type, name: str, then: Callable[..., None]) -> None:
     original = getattr(owner, name)
 
@@ -145,14 +166,18 @@ def refused_features(vllm_config: Any) -> list[str]:
     compilation = vllm_config.compilation_config
     scheduler = vllm_config.scheduler_config
     refused = []
-    if vllm_config.use_v2_model_runner:
-        refused.append("model runner V2 (set VLLM_USE_V2_MODEL_RUNNER=0)")
+    if vllm_config.speculative_config is not None:
+        if vllm_config.use_v2_model_runner:
+            refused.append(
+                "speculative decoding under model runner V2, which knows positions on the device "
+                "only (set VLLM_USE_V2_MODEL_RUNNER=0)"
+            )
+        elif scheduler.async_scheduling:
+            refused.append("speculative decoding with async scheduling (add --no-async-scheduling)")
     if parallel.use_ubatching:
         refused.append("microbatching (remove --enable-dbo / --ubatch-size)")
     if getattr(compilation.pass_config, "enable_sp", False):
         refused.append("sequence-parallel residuals (remove enable_sp from the pass config)")
-    if vllm_config.speculative_config is not None and scheduler.async_scheduling:
-        refused.append("speculative decoding with async scheduling (add --no-async-scheduling)")
     if parallel.enable_elastic_ep or parallel.enable_fault_tolerance:
         refused.append(
             "workers that come and go, without the vectors (remove --enable-elastic-ep and "
@@ -169,12 +194,6 @@ def refused_features(vllm_config: Any) -> list[str]:
     if vllm_config.model_config.runner_type != "generate":
         refused.append("pooling models")
     return refused
-
-
-def input_staging(runner: Any) -> AbstractContextManager[None]:
-    """Returns vLLM's guard of staging memory: entered, no copy of an earlier step is in flight."""
-    guard: AbstractContextManager[None] = runner.synchronize_input_prep()
-    return guard
 
 
 def input_processor_of(llm: Any) -> Any:
@@ -236,12 +255,24 @@ def finished_requests(scheduler_output: Any) -> Collection[str]:
     return finished
 
 
-def new_requests(scheduler_output: Any) -> list[tuple[str, Any, int]]:
-    """Returns (request id, sampling params, prompt length) of requests new to this worker."""
-    return [
-        (new.req_id, new.sampling_params, len(new.prompt_token_ids or ()))
-        for new in scheduler_output.scheduled_new_reqs
-    ]
+def identity_of(new_request: Any) -> tuple[str, Any]:
+    """Returns (request id, sampling params) of a request that is new to this worker."""
+    return new_request.req_id, new_request.sampling_params
+
+
+def new_requests(scheduler_output: Any) -> list[tuple[str, Any]]:
+    """Returns (request id, sampling params) of requests new to this worker."""
+    return [identity_of(new) for new in scheduler_output.scheduled_new_reqs]
+
+
+def model_state_of(runner: Any) -> Any:
+    """Returns a V2 runner's `ModelState`."""
+    return runner.model_state
+
+
+def step_of(input_batch: Any) -> tuple[list[str], NDArray[np.integer], NDArray[np.integer]]:
+    """Returns a V2 step: request ids in token order, first positions, numbers of tokens."""
+    return input_batch.req_ids, input_batch.num_computed_tokens_np, input_batch.num_scheduled_tokens
 
 
 def batch_order(runner: Any) -> list[str]:

@@ -14,6 +14,7 @@ from .attach import SteeringBuffers
 from .resident import ResidentVectors
 from .route import Batch, Track, batch_of, route, track_of
 from .rows import RowPool
+from .staging import Staging
 
 
 class EngineState:
@@ -31,21 +32,7 @@ class EngineState:
         """Tokens of the last step that were routed; beyond them the device buffers are zero."""
         self._settled = False
         """Whether the device already holds the routing of an unchanged decode batch."""
-        max_tokens = buffers.token_row.shape[0]
-        self._on_host = buffers.token_row.device.type == "cpu"
-        pin = not self._on_host
-        self._row_staging = (
-            buffers.token_row
-            if self._on_host
-            else torch.zeros(max_tokens, dtype=torch.int64, pin_memory=pin)
-        )
-        self._gate_staging = (
-            buffers.token_gate
-            if self._on_host
-            else torch.zeros(max_tokens, 1, dtype=torch.float32, pin_memory=pin)
-        )
-        self._row_np: NDArray[np.int64] = self._row_staging.numpy()
-        self._gate_np: NDArray[np.float32] = self._gate_staging.numpy()[:, 0]
+        self._staging = Staging(buffers)
 
     @property
     def active_requests(self) -> int:
@@ -83,20 +70,21 @@ class EngineState:
         flat = int(num_scheduled.max()) == 1 and bool((num_computed >= batch.flat_from).all())
         if self._settled and flat:
             return
-        total = route(batch, num_computed, num_scheduled, self._row_np, self._gate_np)
-        self._row_np[total : self._dirty_tokens] = 0
-        self._gate_np[total : self._dirty_tokens] = 0.0
-        touched = max(total, self._dirty_tokens)
+        rows, gates = self._staging.begin()
+        total = route(batch, num_computed, num_scheduled, rows, gates)
+        rows[total : self._dirty_tokens] = 0
+        gates[total : self._dirty_tokens] = 0.0
+        self._staging.upload(max(total, self._dirty_tokens))
         self._dirty_tokens = total
-        self._upload(touched)
         self._settled = flat
 
     def clear(self) -> None:
         """Routes every token to row 0; nothing to do when that is so already."""
         if self._dirty_tokens:
-            self._row_np[: self._dirty_tokens] = 0
-            self._gate_np[: self._dirty_tokens] = 0.0
-            self._upload(self._dirty_tokens)
+            rows, gates = self._staging.begin()
+            rows[: self._dirty_tokens] = 0
+            gates[: self._dirty_tokens] = 0.0
+            self._staging.upload(self._dirty_tokens)
             self._dirty_tokens = 0
         self._settled = False
 
@@ -131,8 +119,3 @@ class EngineState:
                 if delta is not None:
                     host[k] = delta
             rows[:, row].copy_(torch.from_numpy(host).to(rows.dtype))
-
-    def _upload(self, n: int) -> None:
-        if not self._on_host:
-            self.buffers.token_row[:n].copy_(self._row_staging[:n], non_blocking=True)
-            self.buffers.token_gate[:n].copy_(self._gate_staging[:n], non_blocking=True)

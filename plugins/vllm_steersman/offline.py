@@ -35,7 +35,7 @@ def engine_args(
     >>> engine_args(layers=(23, 29))["additional_config"]["steering"]["layers"]
     [23, 29]
     """
-    # Read when the engine is configured. The verified runner; V2 comes with its own adapter.
+    # Read when the engine is configured. V2 has its adapter, but has not run on a GPU yet.
     os.environ.setdefault("VLLM_USE_V2_MODEL_RUNNER", "0")
     config = EngineSteering.model_validate({"layers": layers, "token_scale": token_scale})
     return {

@@ -8,7 +8,7 @@ import torch
 
 from steersman_vectors.errors import SteersmanError
 
-from .runner_v1 import state_of
+from .boot import state_of
 
 
 class SteeringWorkerExtension:

@@ -101,7 +101,10 @@ def test_scope_is_bound_by_the_engine_when_the_caller_names_one(eager, chat, bin
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"use_v2_model_runner": True}, "VLLM_USE_V2_MODEL_RUNNER=0"),
+        (
+            {"use_v2_model_runner": True, "speculative_config": "ngram"},
+            "VLLM_USE_V2_MODEL_RUNNER=0",
+        ),
         ({"parallel_config.use_ubatching": True}, "microbatching"),
         ({"compilation_config.pass_config.enable_sp": True}, "enable_sp"),
         ({"speculative_config": "ngram", "scheduler_config.async_scheduling": True}, "async"),
