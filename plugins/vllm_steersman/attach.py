@@ -45,8 +45,11 @@ class SteeringBuffers:
 def steer(
     hidden: torch.Tensor, rows: torch.Tensor, token_row: torch.Tensor, token_gate: torch.Tensor
 ) -> torch.Tensor:
-    """Returns hidden + rows[token_row[:n]] * token_gate[:n], `[n, hidden]` in hidden's dtype."""
-    n = hidden.shape[0]
+    """Returns hidden + rows[token_row[:n]] * token_gate[:n], in the shape and dtype of hidden.
+
+    hidden: `[n, hidden]`, or `[1, n, hidden]` as in vLLM's backend for Hugging Face models.
+    """
+    n = hidden.shape[-2]
     return hidden + (rows[token_row[:n]] * token_gate[:n]).to(hidden.dtype)
 
 
@@ -58,7 +61,7 @@ def steer_by_norm(
     token_gate: torch.Tensor,
 ) -> torch.Tensor:
     """Returns hidden + token_rows[token_row[:n]] * token_gate[:n] * ||x||; norms in fp32."""
-    n = hidden.shape[0]
+    n = hidden.shape[-2]
     norm: torch.Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
     delta = token_rows[token_row[:n]] * (token_gate[:n] * norm)
     return hidden + delta.to(hidden.dtype)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,9 +18,15 @@ from steersman_vectors.vector import SteeringVector
 class HuggingFaceReference:
     """Log-probabilities of a whole sequence under a plan, in fp32."""
 
-    def __init__(self, folder: Path) -> None:
-        self.model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    def __init__(
+        self,
+        folder: Path,
+        model_class: Any = LlamaForCausalLM,
+        blocks: Callable[[Any], Any] = lambda model: model.model.layers,
+    ) -> None:
+        self.model = model_class.from_pretrained(folder, dtype=torch.float32)
         self.model.eval()
+        self.blocks = blocks(self.model)
 
     def logprobs(
         self,
@@ -45,7 +52,7 @@ class HuggingFaceReference:
             zero = np.zeros(self.model.config.hidden_size)
             delta = torch.tensor(deltas.get(layer_idx, zero)).float()
             per_norm = torch.tensor(by_norm.get(layer_idx, zero)).float()
-            block = self.model.model.layers[layer_idx]
+            block = self.blocks[layer_idx]
             hooks.append(block.register_forward_hook(_adding(gate, delta, per_norm)))
         try:
             with torch.no_grad():

@@ -1,7 +1,8 @@
 """The boot self-test: before it is ready, the engine shows on its own graph that steering works.
 
 A probe at one layer must change the next token's log-probability, for every layer; a plan of alpha
-0 must not. It goes through the same intake, scheduler, rows and compiled graph as requests do.
+0 must not, nor may the probes change what an unsteered request in the same batch gets. It goes
+through the same intake, scheduler, rows and compiled graph as requests do.
 """
 
 from __future__ import annotations
@@ -79,9 +80,12 @@ async def _test_engine(link: EngineLink, probes: dict[int, str], rank: int | Non
         raise _failed("alpha 0 changes what the model says", rank)
     silent = dict(probes)
     for alpha in ALPHAS:
-        answers = await asyncio.gather(
-            *(link.logprob_of_one_token(PROMPT, _plan(d, alpha), rank) for d in silent.values())
+        neighbour, *answers = await asyncio.gather(
+            link.logprob_of_one_token(PROMPT, None, rank),
+            *(link.logprob_of_one_token(PROMPT, _plan(d, alpha), rank) for d in silent.values()),
         )
+        if _change(plain, neighbour) > VISIBLE:
+            raise _failed("a steered request changes its neighbour", rank)
         silent = {
             layer_idx: digest
             for (layer_idx, digest), steered in zip(silent.items(), answers, strict=True)

@@ -8,7 +8,7 @@ from torch import nn
 
 from steersman_vectors.errors import OperatorError
 from vllm_steersman import compat
-from vllm_steersman.attach import attach, find_blocks, steer
+from vllm_steersman.attach import attach, find_blocks, steer, steer_by_norm
 
 HIDDEN, ROWS, TOKENS = 4, 3, 16
 
@@ -147,3 +147,15 @@ def test_token_rows_are_scaled_by_the_norm_of_the_residual_stream(fused):
         dtype=torch.float32, device=torch.device("cpu"),
     )  # fmt: skip
     assert buffers.nbytes == without.nbytes + buffers.rows.nbytes
+
+
+def test_a_leading_batch_dimension_of_one_is_fine():
+    """vLLM's backend for Hugging Face models runs blocks on `[1, n, hidden]`."""
+    hidden, rows = torch.randn(6, HIDDEN), torch.randn(ROWS, HIDDEN)
+    token_row, gate = torch.tensor([1, 2, 1, 0, 2, 1, 0, 0]), torch.rand(8, 1)
+    flat = steer(hidden, rows, token_row, gate)
+    assert torch.equal(steer(hidden[None], rows, token_row, gate), flat[None])
+    by_norm = steer_by_norm(hidden, hidden, rows, token_row, gate)
+    assert torch.equal(
+        steer_by_norm(hidden[None], hidden[None], rows, token_row, gate), by_norm[None]
+    )

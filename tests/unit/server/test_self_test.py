@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from steersman_server.engine.self_test import run_self_test
@@ -12,7 +14,10 @@ from steersman_vectors.formats import native
 class FakeEngine:
     """An engine whose log-probability falls with the dose, but for the faults it has."""
 
-    def __init__(self, *, silent=(), insensitive=(), zero_changes=False, sick_rank=None):
+    def __init__(
+        self, *, silent=(), insensitive=(), zero_changes=False, sick_rank=None, leaks=False
+    ):
+        self.leaks = leaks
         self.silent = silent
         self.insensitive = insensitive
         self.zero_changes = zero_changes
@@ -32,7 +37,8 @@ class FakeEngine:
 
     async def logprob_of_one_token(self, prompt, plan, rank):
         if plan is None:
-            return {7: -1.0}
+            await asyncio.sleep(0)  # the probes of the same batch come first
+            return {7: -1.5 if self.leaks and self.asked else -1.0}
         if not plan.terms:
             return {7: -2.0 if self.zero_changes else -1.0}
         ((digest, alpha),) = plan.terms
@@ -70,6 +76,7 @@ async def test_a_large_residual_stream_is_probed_harder():
         ({"silent": (2, 5)}, r"layers \[2, 5\] changes nothing"),
         ({"zero_changes": True}, "alpha 0 changes"),
         ({"sick_rank": 1}, "data-parallel engine 1"),
+        ({"leaks": True}, "changes its neighbour"),
     ],
 )
 async def test_a_fault_keeps_the_server_from_starting_and_is_named(fault, named):
