@@ -12,9 +12,10 @@ from steersman_vectors.plan import SteeringPlan
 
 from .attach import SteeringBuffers
 from .resident import ResidentVectors
-from .route import Batch, Track, batch_of, route, track_of
+from .route import Batch, route, track_of
 from .rows import RowPool
 from .staging import Staging
+from .table import Table
 
 
 class EngineState:
@@ -25,7 +26,7 @@ class EngineState:
         self.resident = resident
         self.pool = RowPool(max_requests)
         self.high_water = 0
-        self._tracks: dict[str, Track] = {}
+        self._table = Table(max_requests)
         self._order: list[str] = []
         self._batch: Batch | None = None
         self._dirty_tokens = 0
@@ -37,19 +38,19 @@ class EngineState:
     @property
     def active_requests(self) -> int:
         """Returns how many requests with a plan this worker knows, running or preempted."""
-        return len(self._tracks)
+        return len(self._table)
 
     def add(self, request_id: str, plan: SteeringPlan) -> None:
         """Starts tracking a request; its turns are bound and its vectors resident."""
         if plan.terms:
-            self._tracks[request_id] = track_of(plan)
+            self._table.add(request_id, track_of(plan))
             self._batch = None
 
     def remove(self, request_ids: Iterable[str]) -> None:
         """Stops tracking finished or aborted requests; unknown ids are fine."""
-        if self._tracks:
+        if self._table:
             for request_id in request_ids:
-                if self._tracks.pop(request_id, None) is not None:
+                if self._table.remove(request_id):
                     self._batch = None
 
     def step(
@@ -59,7 +60,7 @@ class EngineState:
         num_scheduled: NDArray[np.integer],
     ) -> None:
         """Routes the step's tokens: request ids in token order, with their positions."""
-        if not self._tracks:
+        if not self._table:
             self.clear()
             return
         if self._batch is None or order != self._order:
@@ -89,17 +90,22 @@ class EngineState:
         self._settled = False
 
     def _rebatch(self, order: list[str]) -> None:
-        tracks = [self._tracks.get(request_id) for request_id in order]
-        terms = {t.row_key: t.terms for t in tracks if t is not None}
-        row_of = self._write_rows(terms)
-        self._batch = batch_of(tracks, row_of)
+        slots = self._table.slots(order)
+        if not self._table.has_rows(slots):
+            self._assign_rows(slots)
+        self._batch = self._table.batch(slots)
         self._order = list(order)
         self._settled = False
 
-    def _write_rows(self, terms: dict[str, tuple[tuple[str, float], ...]]) -> dict[str, int]:
+    def _assign_rows(self, slots: NDArray[np.int64]) -> None:
+        """Gives every plan of the batch a row, and writes those that are new."""
+        tracks = {slot: track for slot in slots.tolist() if (track := self._table.tracks[slot])}
+        terms = {track.row_key: track.terms for track in tracks.values()}
         assignment = self.pool.assign(terms)
         self.high_water = max(self.high_water, len(terms))
         unwritten = list(assignment.to_write)
+        for key in unwritten:
+            self._table.forget_row(assignment.row_of[key])
         try:
             while unwritten:
                 self._write_row(assignment.row_of[unwritten[-1]], terms[unwritten[-1]])
@@ -107,7 +113,8 @@ class EngineState:
         finally:
             for key in unwritten:
                 self.pool.forget(key)
-        return assignment.row_of
+        for slot, track in tracks.items():
+            self._table.set_row(slot, assignment.row_of[track.row_key])
 
     def _write_row(self, row: int, terms: Collection[tuple[str, float]]) -> None:
         for rows, by_norm in ((self.buffers.rows, False), (self.buffers.token_rows, True)):

@@ -29,25 +29,29 @@ class Track:
     closed: tuple[tuple[int, int], ...]
     """Finished turns of the prompt, `[start, end)`, ascending."""
     curve: Curve
+    closed_until: int
+    """Position behind the finished turns, 0 without any."""
     flat_from: int
     """First position from which its gate no longer changes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The running requests in token order, as arrays; rebuilt when the batch changes."""
+    """The running requests in token order, as columns `[num_reqs]`; made when the batch changes."""
 
-    tracks: tuple[Track | None, ...]
+    tracks: Sequence[Track | None]
+    """By slot."""
+    slots: NDArray[np.int64]
     rows: NDArray[np.int64]
     open_start: NDArray[np.int64]
     slope: NDArray[np.float64]
     floor: NDArray[np.float64]
     rate: NDArray[np.float64] | float
     """0.0 when no schedule of the batch is exponential."""
+    closed_until: NDArray[np.int64]
+    """Position behind each request's finished turns, 0 without any."""
     flat_from: NDArray[np.int64]
     """Position from which each request's gate no longer changes."""
-    has_closed: tuple[int, ...]
-    """Indices of requests with finished turns in their prompt."""
 
 
 def track_of(plan: SteeringPlan) -> Track:
@@ -56,29 +60,15 @@ def track_of(plan: SteeringPlan) -> Track:
     open_start = turns[-1][0] if turns and turns[-1][1] is None else NEVER
     closed = tuple((s, e) for s, e in turns if e is not None)
     curve = curve_of(plan.schedule)
-    last_change = closed[-1][1] if closed else 0
+    closed_until = closed[-1][1] if closed else 0
     return Track(
         row_key=plan.row_key,
         terms=plan.terms,
         open_start=open_start,
         closed=closed,
         curve=curve,
-        flat_from=last_change if open_start == NEVER else open_start + curve.settles_after,
-    )
-
-
-def batch_of(tracks: Sequence[Track | None], row_of: dict[str, int]) -> Batch:
-    """Returns the batch as arrays; a request without a plan has row 0 and is never open."""
-    rates = [t.curve.rate if t else 0.0 for t in tracks]
-    return Batch(
-        tracks=tuple(tracks),
-        rows=np.array([row_of[t.row_key] if t else 0 for t in tracks], dtype=np.int64),
-        open_start=np.array([t.open_start if t else NEVER for t in tracks], dtype=np.int64),
-        slope=np.array([t.curve.slope if t else 0.0 for t in tracks], dtype=np.float64),
-        floor=np.array([t.curve.floor if t else 0.0 for t in tracks], dtype=np.float64),
-        rate=np.array(rates, dtype=np.float64) if any(rates) else 0.0,
-        flat_from=np.array([t.flat_from if t else 0 for t in tracks], dtype=np.int64),
-        has_closed=tuple(i for i, t in enumerate(tracks) if t and t.closed),
+        closed_until=closed_until,
+        flat_from=closed_until if open_start == NEVER else open_start + curve.settles_after,
     )
 
 
@@ -114,7 +104,7 @@ def route(
     token_row[:total] = np.where(is_open, rows, 0)
     gate = gates(slope, floor, rate, np.maximum(distance, 0))
     token_gate[:total] = np.where(is_open, gate, 0.0)
-    for i in batch.has_closed:
+    for i in np.flatnonzero(computed < batch.closed_until):
         _route_closed(batch, i, int(computed[i]), int(num_scheduled[i]), int(first[i]),
                       token_row, token_gate)  # fmt: skip
     return total
@@ -130,10 +120,8 @@ def _route_closed(
     token_gate: NDArray[np.float32],
 ) -> None:
     """Writes the tokens of request i that lie in finished turns of its prompt."""
-    track = batch.tracks[i]
+    track = batch.tracks[batch.slots[i]]
     assert track is not None
-    if computed >= track.closed[-1][1]:
-        return
     for turn_start, turn_end in track.closed:
         begin, stop = max(turn_start, computed), min(turn_end, computed + scheduled)
         if begin < stop:

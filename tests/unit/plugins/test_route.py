@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.plugins.plans import plans
-from vllm_steersman.route import batch_of, route, route_reference, track_of
+from vllm_steersman.route import route, route_reference, track_of
+from vllm_steersman.table import Table
 
 requests = st.lists(
     st.tuples(st.none() | plans(), st.integers(0, 60), st.integers(1, 40)), min_size=1, max_size=6
@@ -17,14 +18,18 @@ requests = st.lists(
 def run(batch):
     keys = dict.fromkeys(p.row_key for p, _, _ in batch if p is not None)
     row_of = {key: i + 1 for i, key in enumerate(keys)}
-    tracks = [track_of(p) if p is not None else None for p, _, _ in batch]
+    table = Table(1)  # grows
+    for i, (plan, _, _) in enumerate(batch):
+        if plan is not None:
+            table.add(str(i), track_of(plan))
+            table.set_row(table.slot_of[str(i)], row_of[plan.row_key])
     computed = [c for _, c, _ in batch]
     scheduled = [s for _, _, s in batch]
     rows = np.full(512, -1, dtype=np.int64)
     gates = np.full(512, np.nan, dtype=np.float32)
     total = route(
-        batch_of(tracks, row_of), np.array(computed, np.int32), np.array(scheduled, np.int32),
-        rows, gates,
+        table.batch(table.slots(map(str, range(len(batch))))), np.array(computed, np.int32),
+        np.array(scheduled, np.int32), rows, gates,
     )  # fmt: skip
     expected = route_reference([p for p, _, _ in batch], row_of, computed, scheduled)
     return total, rows, gates, expected
