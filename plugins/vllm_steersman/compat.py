@@ -163,7 +163,6 @@ def _before(owner: type, name: str, first: Callable[..., None]) -> None:
 def refused_features(vllm_config: Any) -> list[str]:
     """Returns the options of this engine that cannot be steered exactly, each with its remedy."""
     parallel = vllm_config.parallel_config
-    compilation = vllm_config.compilation_config
     scheduler = vllm_config.scheduler_config
     refused = []
     if vllm_config.speculative_config is not None:
@@ -176,8 +175,11 @@ def refused_features(vllm_config: Any) -> list[str]:
             refused.append("speculative decoding with async scheduling (add --no-async-scheduling)")
     if parallel.use_ubatching:
         refused.append("microbatching (remove --enable-dbo / --ubatch-size)")
-    if getattr(compilation.pass_config, "enable_sp", False):
-        refused.append("sequence-parallel residuals (remove enable_sp from the pass config)")
+    if parallel.use_sequence_parallel_moe or parallel.enable_hc_sp:
+        refused.append(
+            "residuals sharded over the sequence (remove --enable-expert-parallel, or use one of "
+            "tensor and data parallelism; remove --enable-hc-sp)"
+        )
     if parallel.enable_elastic_ep or parallel.enable_fault_tolerance:
         refused.append(
             "workers that come and go, without the vectors (remove --enable-elastic-ep and "

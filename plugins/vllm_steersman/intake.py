@@ -11,12 +11,12 @@ from typing import Any
 from steersman_vectors.chat_template import markers_of_tokenizer
 from steersman_vectors.engine_contract import (
     Intake,
-    check_representable,
     intake_of,
     read_engine_config,
 )
 from steersman_vectors.errors import CallerError, OperatorError
 from steersman_vectors.plan import EXTRA_ARGS_KEY, SteeringPlan, decode_plan
+from steersman_vectors.reach import check_reach
 from steersman_vectors.spans import TurnMarkers, steered_turns
 
 from . import compat
@@ -72,8 +72,8 @@ def _bind(input_processor: Any, request: Any, plan: SteeringPlan) -> SteeringPla
                 code="vector_not_resident",
                 param=EXTRA_ARGS_KEY,
             )
-    norm = sum(abs(alpha) * state.resident[digest] for digest, alpha in plan.terms)
-    check_representable(norm, compat.largest_value(input_processor.vllm_config), EXTRA_ARGS_KEY)
+    doses = [(alpha, state.resident[digest]) for digest, alpha in plan.terms]
+    check_reach(doses, compat.largest_value(input_processor.vllm_config), EXTRA_ARGS_KEY)
     if request.resumable:
         raise CallerError(
             "steering does not support streaming-input sessions",

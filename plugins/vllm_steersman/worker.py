@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from steersman_vectors.errors import SteersmanError
+from steersman_vectors.reach import reach_of
 
 from .boot import state_of
 
@@ -15,7 +16,7 @@ class SteeringWorkerExtension:
     """vLLM mixes this into its worker class (`worker_extension_cls`)."""
 
     def steering_load(self, data: bytes) -> dict[str, Any]:
-        """Makes a vector resident; returns {"digest", "norm_per_alpha"} or {"error", "code"}."""
+        """Makes a vector resident; returns {"digest", "reach"} or {"error", "code"}."""
         state = state_of(self.model_runner)  # type: ignore[attr-defined]
         if state is None:
             return {
@@ -24,7 +25,7 @@ class SteeringWorkerExtension:
             }
         try:
             digest, vector = state.resident.load(data)
-            return {"digest": digest, "norm_per_alpha": vector.card.norm_per_alpha}
+            return {"digest": digest, "reach": list(reach_of(vector.card))}
         except SteersmanError as error:
             return {"error": error.message, "code": error.code}
 

@@ -32,7 +32,8 @@ class SteeringEndpointPlugin:
         requests that vLLM has let in.
         """
         app.include_router(router)
-        app.add_middleware(SteeringMiddleware, admission=lambda: self.service)
+        has_key = self.settings is not None and self.settings.has_key
+        app.add_middleware(SteeringMiddleware, admission=lambda: self.service, has_key=has_key)
 
     async def init_state(self, engine_client: Any, state: Any, args: Namespace) -> None:
         """Starts the service; an error here stops the server before it is ready."""

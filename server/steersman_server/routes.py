@@ -81,6 +81,8 @@ def _public(entry: VectorEntry, service: SteeringService) -> dict[str, Any]:
         "description": card.description,
         "layers": sorted(card.layers),
         "scale": card.scale,
+        "scope": card.scope,
+        "schedule": None if card.schedule is None else card.schedule.model_dump(mode="json"),
         "alpha_max": card.alpha_max,
         "presets": {
             name: preset.model_dump(mode="json", exclude={"evidence"}, exclude_none=True)

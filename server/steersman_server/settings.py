@@ -20,6 +20,8 @@ class ServerSettings(BaseModel):
     fingerprint: str
     """Of the base model that is served."""
     data_dir: Path
+    has_key: bool = False
+    """Whether vLLM asks for --api-key."""
     model: str
     try_it_url: str | None = None
     """Base URL to print examples for once the server answers; None prints nothing."""

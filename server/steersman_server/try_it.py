@@ -18,8 +18,9 @@ def announce_when_ready(settings: ServerSettings, service: SteeringService) -> N
     url = settings.try_it_url
     if url is None:
         return
-    names = [e.name for e in service.registry.snapshot.available(settings.fingerprint)]
-    text = examples(url, settings.model, names[0] if names else None)
+    available = service.registry.snapshot.available(settings.fingerprint)
+    dials = [(e.name, list(e.card.presets)[-1]) for e in available if e.card.presets]
+    text = examples(url, settings.model, dials[-1] if dials else None)
     threading.Thread(
         target=lambda: asyncio.run(_print_when_open(url, text)), daemon=True, name="try-it"
     ).start()
@@ -39,10 +40,10 @@ async def _print_when_open(url: str, text: str) -> None:
         return
 
 
-def examples(url: str, model: str, vector: str | None) -> str:
-    """Returns a curl and a Python call that steer with `vector` (unsteered when None)."""
-    steering = f'{{"vectors": {{"{vector}": "strong"}}}}' if vector else "false"
-    question = "My order 48213 has not arrived yet. How long does delivery take?"
+def examples(url: str, model: str, dial: tuple[str, str] | None) -> str:
+    """Returns a curl and a Python call that steer with (vector, preset); unsteered when None."""
+    steering = "false" if dial is None else f'{{"vectors": {{"{dial[0]}": "{dial[1]}"}}}}'
+    question = "I was charged 49 dollars twice for order 48213."
     return f"""
 Steersman is ready at {url}
 

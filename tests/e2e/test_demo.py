@@ -13,6 +13,7 @@ import httpx
 import psutil
 import pytest
 
+from steersman_demo import judge
 from tests.e2e.conftest import ENVIRONMENT, START_S, STEERSMAN, free_port
 
 pytestmark = pytest.mark.e2e
@@ -89,7 +90,12 @@ def test_the_readmes_offline_code_works(tmp_path):
         timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    assert len(done.stdout.strip().split()) > 3
+    plain, steered = done.stdout.strip().splitlines()[-2:]
+    assert plain.startswith("0.0 ")
+    assert steered.startswith("1.0 ")
+    assert judge.tone(steered) == "warm", steered
+    assert not judge.is_degenerate(steered, "stop"), steered
+    assert "48213" in steered
 
 
 def python(code: str) -> subprocess.CompletedProcess[str]:

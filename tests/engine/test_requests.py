@@ -106,7 +106,9 @@ def test_scope_is_bound_by_the_engine_when_the_caller_names_one(eager, chat, bin
             "VLLM_USE_V2_MODEL_RUNNER=0",
         ),
         ({"parallel_config.use_ubatching": True}, "microbatching"),
-        ({"compilation_config.pass_config.enable_sp": True}, "enable_sp"),
+        ({"parallel_config.use_sequence_parallel_moe": True}, "--enable-expert-parallel"),
+        ({"parallel_config.enable_hc_sp": True}, "--enable-hc-sp"),
+        ({"parallel_config.enable_elastic_ep": True}, "--enable-elastic-ep"),
         ({"speculative_config": "ngram", "scheduler_config.async_scheduling": True}, "async"),
         ({"kv_transfer_config": "connector"}, "--kv-transfer-config"),
         ({"cache_config.kv_sharing_fast_prefill": True}, "--kv-sharing-fast-prefill"),
@@ -133,6 +135,7 @@ class Changed:
 
     def __getattr__(self, name):
         if name in self._changes:
+            assert hasattr(self._config, name), f"vLLM has no option {name}"
             return self._changes[name]
         below = {
             k.partition(".")[2]: v for k, v in self._changes.items() if k.startswith(f"{name}.")

@@ -55,12 +55,11 @@ def make_vector(name: str, model_dir: Path) -> SteeringVector:
         data_hash=_hash({"toward": toward, "away": away}),
         chat_template_hash=_hash(tokenizer.chat_template),
         license="Apache-2.0",
+        scope="assistant",
+        schedule=dose.schedule,
         alpha_max=dose.alpha_max,
         quality={str(layer): _quality(states[0][layer], states[1][layer]) for layer in dose.layers},
-        presets={
-            preset: Preset(alpha=alpha, scope="assistant", schedule=dose.schedule)
-            for preset, alpha in dose.alphas.items()
-        },
+        presets={preset: Preset(alpha=alpha) for preset, alpha in dose.alphas.items()},
         recipe={"command": "python -m steersman_demo.make_vectors", "pairs": PAIRS, "seed": 0},
     )
 

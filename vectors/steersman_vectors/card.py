@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
@@ -58,6 +57,9 @@ class VectorCard(_Frozen):
     data_hash: str = ""
     chat_template_hash: str = ""
     license: str = ""
+    scope: Scope | None = None
+    schedule: Schedule | None = None
+    """What the alphas were measured under; for presets and requests that name none."""
     alpha_max: float | None = Field(default=None, gt=0)
     """Largest |alpha| that a request may ask for; None when nobody has measured it."""
     quality: dict[str, JsonValue] = Field(default_factory=dict)
@@ -71,14 +73,6 @@ class VectorCard(_Frozen):
         return coefficient(
             self.scale, alpha, raw_norm=norms.raw_norm, residual_norm=norms.residual_norm
         )
-
-    @cached_property
-    def norm_per_alpha(self) -> float:
-        """L2 norm of what one unit of alpha adds to a token, at the layer where it is largest.
-
-        For scale `token`, of a token of norm 1.
-        """
-        return max(self.coefficient(layer_idx, 1.0) for layer_idx in self.layers)
 
     @model_validator(mode="after")
     def _scale_has_its_norms(self) -> VectorCard:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import CallerError, OperatorError
+from .reach import Reach
 from .spans import TurnMarkers
 
 SERVER_ENV = "STEERSMAN_SERVER"
@@ -19,7 +20,7 @@ SERVER_ENV = "STEERSMAN_SERVER"
 CONFIG_KEY = "steering"
 WORKER_EXTENSION = "vllm_steersman.worker.SteeringWorkerExtension"
 RPC_LOAD = "steering_load"
-"""(native bytes) -> {"digest", "norm_per_alpha"} or {"error", "code"}, from every worker."""
+"""(native bytes) -> {"digest", "reach"} or {"error", "code"}, from every worker."""
 RPC_UNLOAD = "steering_unload"
 """(digest) -> {"digest"}; only for a vector that no running or queued request uses."""
 RPC_STATUS = "steering_status"
@@ -87,8 +88,8 @@ def read_engine_config(additional_config: Any) -> EngineSteering | None:
 class Intake:
     """What one API process knows about its engine."""
 
-    resident: dict[str, float] = field(default_factory=dict)
-    """Vectors that every worker has confirmed: digest -> `VectorCard.norm_per_alpha`."""
+    resident: dict[str, Reach] = field(default_factory=dict)
+    """Vectors that every worker has confirmed, by digest."""
     markers: TurnMarkers | OperatorError | None = None
     """Turn markers of the chat template, or why there are none; None until first needed."""
 
@@ -111,19 +112,5 @@ def note_loaded(intake: Intake, answers: list[dict[str, Any]]) -> str:
         if "error" in answer:
             raise CallerError(answer["error"], code=answer["code"])
     digest = str(answers[0]["digest"])
-    intake.resident[digest] = float(answers[0]["norm_per_alpha"])
+    intake.resident[digest] = Reach(*answers[0]["reach"])
     return digest
-
-
-def check_representable(norm: float, largest_value: float, param: str) -> None:
-    """Refuses a sum of vectors with L2 norm up to `norm` that the engine's dtype cannot hold.
-
-    An entry of a row that overflows to infinity would turn even tokens of gate 0 into NaN.
-    """
-    if not norm <= largest_value:
-        raise CallerError(
-            f"the vectors of this request add up to a norm of up to {norm:.3g}, and the largest "
-            f"number that this engine's dtype can hold is {largest_value:.3g}. Lower the alphas",
-            code="alpha_out_of_range",
-            param=param,
-        )

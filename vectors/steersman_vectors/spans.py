@@ -43,6 +43,8 @@ class TurnMarkers:
     """Tokens that close a turn; more than one where tool calls are closed in another way."""
     openings: tuple[Tokens, ...] = ()
     """Generation prompts: a header, perhaps with what the template puts into the model's mouth."""
+    message_start: int | None = None
+    """Token that starts every message, where there is one: it ends a turn whose end is unknown."""
     chained: bool = False
     """Whether the model writes several messages in one turn, and their headers itself."""
 
@@ -54,6 +56,8 @@ class TurnMarkers:
         """
         ids = list(prompt)
         first_tokens = {marker[0] for marker in (*(h.marker for h in self.headers), *self.ends)}
+        if self.message_start is not None:
+            first_tokens.add(self.message_start)
         turns: list[Turn] = []
         header_at: int | None = None
         """Where the header of the turn that is open starts; None between turns."""
@@ -73,6 +77,10 @@ class TurnMarkers:
             elif header_at is not None and (end := self._end_at(ids, at)) is not None:
                 turns.append((start - 1, at))
                 header_at, after = None, at + len(end)
+            elif header_at is not None and ids[at] == self.message_start:
+                # Closed in a way that the sentinels did not show: by one token, as others are.
+                turns.append((start - 1, max(start, at - 1)))
+                header_at, after = None, at + 1
         if header_at is not None:
             # A generation prompt may go on after the header (an empty thought): the turn starts
             # where the model does. What is no generation prompt is a prefill, the assistant's own.

@@ -135,6 +135,7 @@ def derive_markers(render: Render, *, is_special: IsToken, is_blank: IsToken) ->
         ),
         ends=tuple(dict.fromkeys(ends)),
         openings=tuple(sorted({tuple(_opening(render, a)) for a in THINKING} - {()})),
+        message_start=_message_start(plain, core, is_special),
         chained=not all(map(is_blank, _after_last(plain.before(1), core))),
     )
     for tokens in (*(header.marker for header in markers.headers), *markers.ends):
@@ -200,6 +201,13 @@ def _locate_header(
     special = [i for i, token in enumerate(gap[:end]) if is_special(token)]
     start = special[-1] if special else 0
     return start, end - start
+
+
+def _message_start(plain: Conversation, core: list[int], is_special: IsToken) -> int | None:
+    """Returns the special token that starts the assistant's messages and the user's alike."""
+    if len(core) < 2 or not is_special(core[0]):
+        return None
+    return core[0] if core[0] in plain.after(1) and core[0] in plain.before(1) else None
 
 
 def _after_last(gap: list[int], core: list[int]) -> list[int]:

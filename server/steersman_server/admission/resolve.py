@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from steersman_vectors.card import Preset, Scope, VectorCard
-from steersman_vectors.engine_contract import check_representable
 from steersman_vectors.errors import CallerError, OperatorError
 from steersman_vectors.names import parse_ref
 from steersman_vectors.plan import MAX_ALPHA, SteeringPlan
+from steersman_vectors.reach import Reach, check_reach, reach_of
 from steersman_vectors.registry.entry import VectorEntry
 from steersman_vectors.registry.snapshot import RegistrySnapshot
 from steersman_vectors.schedule import CONSTANT, AnySchedule
@@ -61,24 +61,25 @@ def resolve(
         reason = "request_off" if request is False else "default"
         return Decision(None, (), reason, snapshot.revision)  # type: ignore[arg-type]
     applied: list[AppliedVector] = []
-    norm = 0.0
-    presets: list[Preset | None] = []
+    doses: list[tuple[float, Reach]] = []
+    scopes: list[Scope] = []
+    schedules: list[AnySchedule] = []
     for text, dial in request.vectors.items():
         entry = _find(text, snapshot, engine)
-        preset = _preset(entry, dial, text) if isinstance(dial, str) else None
-        alpha = float(dial) if preset is None else preset.alpha
-        _check_alpha(entry, alpha, text)
+        card = entry.card
+        preset = _preset(entry, dial, text) if isinstance(dial, str) else Preset(alpha=dial)
+        _check_alpha(entry, preset.alpha, text)
         _check_once(entry, applied, text)
-        norm += abs(alpha) * entry.card.norm_per_alpha
-        presets.append(preset)
         named = dial if isinstance(dial, str) else None
-        applied.append(AppliedVector(entry.name, entry.version, alpha, entry.digest, named))
-    check_representable(norm, engine.largest_value, f"{PARAM}.vectors")
-    scope = request.scope or _agreed("scope", [p.scope if p else None for p in presets])
-    scope = _available(scope or engine.default_scope, engine)
-    schedules = [p.schedule if p else None for p in presets]
-    schedule = request.schedule or cast(AnySchedule | None, _agreed("schedule", schedules))
-    plan = _plan(applied, scope, CONSTANT if schedule is None else schedule)
+        applied.append(AppliedVector(entry.name, entry.version, preset.alpha, entry.digest, named))
+        if preset.alpha != 0.0:  # what adds nothing has no say in where and how
+            doses.append((preset.alpha, reach_of(card)))
+            scopes.append(preset.scope or card.scope or engine.default_scope)
+            schedules.append(preset.schedule or card.schedule or CONSTANT)
+    check_reach(doses, engine.largest_value, f"{PARAM}.vectors")
+    scope = request.scope or _agreed("scope", scopes) or engine.default_scope
+    schedule = request.schedule or _agreed("schedule", schedules) or CONSTANT
+    plan = _plan(applied, _available(scope, engine), schedule)
     return Decision(
         plan if plan.terms else None, tuple(applied), "request", snapshot.revision, scope
     )
@@ -144,20 +145,20 @@ def _check_once(entry: VectorEntry, applied: Iterable[AppliedVector], text: str)
         )
 
 
-def _agreed(what: str, values: Iterable[T | None]) -> T | None:
-    """Returns the value that all vectors agree on; raises when they do not.
+def _agreed(what: str, values: Iterable[T]) -> T | None:
+    """Returns the value that all vectors agree on, None without any; raises when they do not.
 
     NOTE: one row per request holds the sum of all vectors, so there is one gate for all of them.
     """
-    seen: list[T | None] = []
+    seen: list[T] = []
     for value in values:
         if value not in seen:
             seen.append(value)
     if len(seen) > 1:
-        said = " and ".join("the default" if v is None else str(v) for v in seen)
         raise CallerError(
-            f"the vectors of this request want different {what}s ({said}), and one request has one "
-            f"{what}: name it in 'steering.{what}'",
+            f"the vectors of this request want different {what}s "
+            f"({' and '.join(map(str, seen))}), and one request has one {what}: name it in "
+            f"'steering.{what}'",
             code=f"{what}_conflict",
             param=f"{PARAM}.{what}",
         )

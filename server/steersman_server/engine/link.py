@@ -120,7 +120,8 @@ class EngineLink:
         loaded = note_loaded(self._intake, answers)
         if loaded != digest:
             raise OperatorError(
-                f"the registry gave {loaded} for {digest}; run `steersman vectors verify`",
+                f"the registry gave {loaded} for {digest}: its data are damaged. Import the vector "
+                "again, or restore the registry from a backup",
                 code="vector_corrupt",
             )
 

@@ -32,8 +32,12 @@ GENERATION_ROUTES = frozenset(
         "/v1/completions",
         "/v1/messages",
         "/v1/responses",
+        "/v1/systemone",
     }
 )
+KEYED_PREFIXES = ("/v1", "/v2", "/inference", "/cohere")
+"""Where vLLM asks for --api-key; its other routes answer without."""
+OWN_PREFIX = "/admin/"
 
 
 class Admission(Protocol):
@@ -51,20 +55,27 @@ class Admission(Protocol):
 class SteeringMiddleware:
     """Pure ASGI: nothing is buffered but the request body and the first piece of the response."""
 
-    def __init__(self, app: ASGIApp, admission: Callable[[], Admission | None]) -> None:
+    def __init__(
+        self, app: ASGIApp, admission: Callable[[], Admission | None], *, has_key: bool = False
+    ) -> None:
         self.app = app
         self.admission = admission
+        self.has_key = has_key
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handles one ASGI connection; anything but a generation request passes through."""
-        if (
-            scope["type"] != "http"
-            or scope["method"] != "POST"
-            or _path(scope) not in GENERATION_ROUTES
-        ):
+        """Handles one ASGI connection; other than JSON by POST passes through."""
+        path = _path(scope) if scope["type"] == "http" else ""
+        generates = path in GENERATION_ROUTES
+        if path == "" or scope["method"] != "POST" or not (generates or _may_steer(scope, path)):
             await self.app(scope, receive, send)
             return
+        if generates and self.has_key and not path.startswith(KEYED_PREFIXES):
+            await _refuse(send, _without_key(path))
+            return
         body = await _read_body(receive)
+        if not generates:
+            await self._other_route(scope, body, receive, send, path)
+            return
         admission = self.admission()
         try:
             field, body = take_field(body)
@@ -80,6 +91,38 @@ class SteeringMiddleware:
             return
         with admission.running(decision):
             await self.app(scope, _replay(body, receive), Echo(decision, send))
+
+    async def _other_route(
+        self, scope: Scope, body: bytes, receive: Receive, send: Send, path: str
+    ) -> None:
+        """Passes the request on, unless it asks for steering where there is none."""
+        try:
+            field, _ = take_field(body)
+            if field:
+                raise CallerError(
+                    f"{path} cannot be steered; remove 'steering'",
+                    code="steering_unsupported",
+                    param="steering",
+                )
+        except SteersmanError as error:
+            await _refuse(send, error)
+            return
+        await self.app(scope, _replay(body, receive), send)
+
+
+def _may_steer(scope: Scope, path: str) -> bool:
+    """Returns whether the body may hold a `steering` field that nobody would look at."""
+    if path.startswith(OWN_PREFIX):
+        return False
+    types = [v for k, v in scope["headers"] if k.lower() == b"content-type"]
+    return any(b"json" in value.lower() for value in types)
+
+
+def _without_key(path: str) -> CallerError:
+    return CallerError(
+        f"{path} is closed: vLLM does not ask for --api-key there. Use a route below /v1",
+        code="route_closed",
+    )
 
 
 def take_field(body: bytes) -> tuple[Any, bytes]:
@@ -120,7 +163,9 @@ def _check_beside(field: dict[str, Any], payload: dict[str, Any]) -> None:
             code="steering_unsupported",
             param="use_beam_search",
         )
-    if payload.get("chat_template") and field.get("scope") not in ("generation", "all"):
+    arguments = payload.get("chat_template_kwargs")
+    inside = isinstance(arguments, dict) and arguments.get("chat_template")
+    if (payload.get("chat_template") or inside) and field.get("scope") not in ("generation", "all"):
         raise CallerError(
             "assistant turns are found by the server's chat template, and this request brings its "
             "own. Remove 'chat_template', or set 'steering.scope' to 'generation' or 'all'",

@@ -73,6 +73,8 @@ def _other_model(args: Namespace) -> Iterator[str]:
         "--hf-config-path": args.hf_config_path,
         "--hf-overrides": args.hf_overrides or None,
         "--load-format dummy": True if args.load_format == "dummy" else None,
+        # A checkpoint that is quantised says so itself.
+        "--quantization": args.quantization,
     }
     for option, value in given.items():
         if value is not None:

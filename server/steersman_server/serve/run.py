@@ -38,11 +38,14 @@ class ServeOptions:
 
 def serve(options: ServeOptions) -> None:
     """Runs until the server ends. Raises `SteersmanError` when it cannot start."""
-    shape = read_shape(resolve_model_dir(options.model))
+    model_dir = resolve_model_dir(options.model)
+    shape = read_shape(model_dir)
     options.steering.layer_indices(shape.num_layers)
     vectors = [] if options.library is None else read_library(options.library, shape)
     _before_vllm()
-    given = parse_serve_args([options.model, *options.vllm_args])
+    # The folder, not the name: what is fingerprinted is served, whatever the hub has by now.
+    given = parse_serve_args([str(model_dir), *options.vllm_args])
+    given.served_model_name = given.served_model_name or [options.model]
     has_key = has_api_key(given.api_key, os.environ.get("VLLM_API_KEY"))
     args = complete(given, options.steering, has_api_key=has_key)
     if args.uds is None:
@@ -54,7 +57,8 @@ def serve(options: ServeOptions) -> None:
             registry_url=registry.url,
             fingerprint=digest,
             data_dir=options.data_dir,
-            model=(args.served_model_name or [options.model])[0],
+            has_key=has_key,
+            model=args.served_model_name[0],
             try_it_url=f"http://{args.host}:{args.port}" if options.try_it else None,
         ).to_environment()
         run_server(args)
@@ -67,11 +71,11 @@ def check_port_is_free(host: str, port: int) -> None:
         with socket.socket(family, kind, proto) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
-    except OSError as error:
-        taken = error.errno == errno.EADDRINUSE
+    except (OSError, OverflowError) as error:
+        taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
         raise OperatorError(
             f"cannot listen on {host}:{port}: "
-            + ("another process does. " if taken else f"{error.strerror}. ")
+            + ("another process does. " if taken else f"{error}. ")
             + "Choose another with --port (with make: PORT=)",
             code="port_in_use" if taken else "address_unavailable",
         ) from error

@@ -51,7 +51,8 @@ def test_vectors_belong_to_the_model_and_carry_the_presets(name: str) -> None:
     card = load(name).card
     assert card.fingerprint == fingerprint(MODEL_DIR).digest
     assert {preset: row.alpha for preset, row in card.presets.items()} == DOSES[name].alphas
-    assert all(row.schedule == DOSES[name].schedule for row in card.presets.values())
+    assert (card.scope, card.schedule) == ("assistant", DOSES[name].schedule)
+    assert all(row.evidence["n"] >= 1500 for row in card.presets.values())
 
 
 @pytest.mark.parametrize("name", ["unsteered", "warm", "cold", "short", "long"])

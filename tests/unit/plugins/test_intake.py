@@ -10,6 +10,7 @@ import torch
 from steersman_vectors.engine_contract import CONFIG_KEY, intake_of
 from steersman_vectors.errors import CallerError, OperatorError
 from steersman_vectors.plan import SteeringPlan
+from steersman_vectors.reach import Reach
 from vllm_steersman import compat
 from vllm_steersman.intake import check_engine, take_in
 
@@ -22,7 +23,7 @@ def processor(*, config=STEERED, dtype=torch.float16, resident=None):
         additional_config=config, model_config=SimpleNamespace(dtype=dtype)
     )
     made = SimpleNamespace(vllm_config=vllm_config, tokenizer=None)
-    intake_of(made).resident.update(resident if resident is not None else {DIGEST: 2.0})
+    intake_of(made).resident.update(resident if resident is not None else {DIGEST: Reach(2.0, 0)})
     return made
 
 

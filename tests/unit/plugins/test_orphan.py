@@ -12,8 +12,8 @@ import pytest
 
 from steersman_vectors.engine_contract import SERVER_ENV
 
-PARENT = """
-import multiprocessing, time
+PARENT = r"""
+import multiprocessing, os, time
 
 def child(stubborn):
     import signal
@@ -22,7 +22,7 @@ def child(stubborn):
     from vllm_steersman import orphan
     orphan.POLL_S, orphan.GRACE_S = 0.05, 0.2
     orphan.end_with_parent()
-    print("ready", flush=True)
+    os.write(1, b"ready\n")  # at once: two children share the pipe
     time.sleep(300)
 
 if __name__ == "__main__":

@@ -54,6 +54,12 @@ ENTRIES = (
         },
     ),
     entry("concise", presets={"low": Preset(alpha=0.5, schedule=HEADER)}),
+    entry(
+        "calibrated",
+        scope="generation",
+        schedule=HEADER,
+        presets={"low": Preset(alpha=0.2), "wide": Preset(alpha=0.2, scope="all")},
+    ),
     entry("plain", presets={"low": Preset(alpha=0.5)}),
     entry("deep", layers=(1, 9)),
     entry("by-norm", scale="token"),

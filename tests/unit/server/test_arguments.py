@@ -34,6 +34,7 @@ def arguments(**changes) -> Namespace:
         "hf_config_path": None,
         "hf_overrides": {},
         "load_format": "auto",
+        "quantization": None,
     }
     return Namespace(**{**base, **changes})
 
@@ -108,6 +109,7 @@ def test_what_contradicts_steering_is_refused(changes, named):
         ({"hf_config_path": "other"}, "--hf-config-path"),
         ({"hf_overrides": {"num_hidden_layers": 2}}, "--hf-overrides"),
         ({"load_format": "dummy"}, "--load-format dummy"),
+        ({"quantization": "fp8"}, "--quantization"),
     ],
 )
 def test_what_would_serve_another_model_than_is_fingerprinted_is_refused(changes, named):

@@ -16,7 +16,7 @@ from steersman_vectors.vector import from_differences
 
 DATA = native.dumps(from_differences({0: np.ones(4)}, name="v", scale="unit"))
 DIGEST = native.digest(DATA)
-LOADED = {"digest": DIGEST, "norm_per_alpha": 1.0}
+LOADED = {"digest": DIGEST, "reach": [1.0, 0]}
 PLAN = SteeringPlan(terms=((DIGEST, 1.0),), scope="all")
 
 
@@ -85,7 +85,7 @@ async def test_one_worker_that_refuses_is_a_refusal(client):
 
 async def test_other_bytes_than_asked_for_are_not_taken(client):
     client.answers = [{**LOADED, "digest": "sha256:" + "0" * 64}]
-    with pytest.raises(OperatorError, match="verify"):
+    with pytest.raises(OperatorError, match="damaged"):
         await EngineLink(client).ensure_resident([DIGEST], read_blob)
 
 

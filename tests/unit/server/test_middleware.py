@@ -137,10 +137,30 @@ async def test_what_is_no_json_object_is_the_routes_business(client, body):
     assert reply.status_code == 200
 
 
-async def test_other_routes_are_not_read(client, admission):
-    reply = await client.post("/v1/embeddings", json={"steering": STEERED})
-    assert "steering" in json.loads(reply.json()["got"])
+async def test_other_routes_refuse_steering_and_are_left_alone_without(client, admission):
+    for steering in (STEERED, "garbage"):
+        reply = await client.post("/v1/embeddings", json={"steering": steering})
+        assert reply.status_code == 400
+        assert reply.json()["error"]["code"] == "steering_unsupported"
+    body = b'{ "input":"x"}'
+    headers = {"content-type": "application/json"}
+    reply = await client.post("/v1/embeddings", content=body, headers=headers)
+    assert reply.json()["got"].encode() == body
+    upload = b'{"steering": 1}'  # no JSON by its type: not even read
+    assert (await client.post("/v1/embeddings", content=upload)).status_code == 200
     assert admission.plans == []
+
+
+async def test_routes_that_vllm_leaves_open_are_closed_when_there_is_a_key(admission):
+    paths = sorted(GENERATION_ROUTES)
+    app = Starlette(routes=[Route(path, answer, methods=["POST"]) for path in paths])
+    transport = httpx.ASGITransport(SteeringMiddleware(app, lambda: admission, has_key=True))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+        codes = {path: (await http.post(path, json={})).status_code for path in paths}
+    assert {p for p, code in codes.items() if code != 200} == {
+        "/generative_scoring",
+        "/invocations",
+    }
 
 
 @pytest.mark.parametrize(
@@ -150,6 +170,10 @@ async def test_other_routes_are_not_read(client, admission):
         ({"vllm_xargs": {"steering": "{}"}}, "steering_not_allowed"),
         ({"steering": STEERED, "use_beam_search": True}, "steering_unsupported"),
         ({"steering": STEERED, "chat_template": "{{ messages }}"}, "steering_unsupported"),
+        (
+            {"steering": STEERED, "chat_template_kwargs": {"chat_template": "{{ messages }}"}},
+            "steering_unsupported",
+        ),
     ],
 )
 async def test_refusals_have_openais_shape(client, admission, body, code):

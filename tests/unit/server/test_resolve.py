@@ -64,6 +64,23 @@ def test_the_requests_own_scope_and_schedule_win_over_the_presets(field, scope, 
     assert (plan.scope, plan.schedule) == (scope, schedule)
 
 
+@pytest.mark.parametrize(
+    ("vectors", "scope", "schedule"),
+    [
+        ({"empathy": "strong", "concise": 0}, "generation", HEADER),
+        ({"calibrated": 0.7}, "generation", HEADER),
+        ({"calibrated": "low"}, "generation", HEADER),
+        ({"calibrated": "wide"}, "all", HEADER),
+        ({"calibrated": 0.7, "empathy": "strong"}, "generation", HEADER),
+        ({"empathy": 0}, "assistant", CONSTANT),
+    ],
+)
+def test_a_plain_alpha_runs_as_the_card_says_and_alpha_zero_has_no_say(vectors, scope, schedule):
+    decision = decide({"vectors": vectors})
+    assert decision.scope == scope
+    assert decision.plan is None or decision.plan.schedule == schedule
+
+
 @pytest.mark.parametrize(("field", "reason"), [(None, "default"), (False, "request_off")])
 def test_unsteered(field, reason):
     decision = decide(field)
@@ -98,10 +115,14 @@ def test_without_a_template_generation_is_the_default_and_assistant_is_refused()
         ({"vectors": {"deep": 1}}, "vector_layers_not_served", r"\[9\]"),
         ({"vectors": {"by-norm": 1}}, "scale_not_served", "--steering-token-scale"),
         ({"vectors": {"empathy": "low", "plain": "low"}}, "schedule_conflict", "steering.schedule"),
-        ({"vectors": {"empathy": "low", "concise": 1}}, "schedule_conflict", "the default"),
+        ({"vectors": {"empathy": "low", "concise": 1}}, "schedule_conflict", "constant"),
         ({"vectors": {"empathy": "strong", "concise": "low"}}, "scope_conflict", "steering.scope"),
         ({"vectors": {"Bad Name": 1}}, "invalid_name", "Bad Name"),
-        ({"vectors": {"Bad Name": 1}}, "invalid_name", "vectors: by-norm, concise, deep, empathy"),
+        (
+            {"vectors": {"Bad Name": 1}},
+            "invalid_name",
+            "vectors: by-norm, calibrated, concise",
+        ),
         ({"vectors": {"empathy": ["x"] * 999}}, "invalid_alpha", r"\['x'.{60,80}\.\.\., expected"),
         (
             {"vectors": {"empathy": 1}, "schedule": {"kind": "linear", "tokens": 2, "foo": 1}},
@@ -151,9 +172,11 @@ def test_scale_token_is_served_by_an_engine_that_was_started_with_it():
 
 def test_what_the_engines_dtype_cannot_hold_is_refused():
     half = replace(ENGINE, largest_value=65504.0)
-    assert decide({"vectors": {"empathy@1": 60_000, "concise": -5_000}}, half).plan.terms
+    schedule = {"kind": "constant"}
+    fits = {"vectors": {"empathy@1": 6_000, "concise": -1_000}, "schedule": schedule}
+    assert decide(fits, half).plan.terms
     with pytest.raises(CallerError, match="Lower the alphas") as refusal:
-        decide({"vectors": {"empathy@1": 60_000, "concise": -6_000}}, half)
+        decide({"vectors": {"empathy@1": 6_000, "concise": -2_000}}, half)
     assert refusal.value.code == "alpha_out_of_range"
 
 

@@ -7,12 +7,12 @@ import pytest
 from steersman_vectors.engine_contract import (
     EngineSteering,
     Intake,
-    check_representable,
     note_loaded,
     parse_layers,
     read_engine_config,
 )
 from steersman_vectors.errors import CallerError, OperatorError
+from steersman_vectors.reach import Reach
 
 
 def test_engine_options_are_read_or_refused() -> None:
@@ -34,16 +34,9 @@ def test_engine_options_are_read_or_refused() -> None:
 
 def test_one_worker_that_refuses_refuses_for_all() -> None:
     intake = Intake()
-    held = {"digest": "d", "norm_per_alpha": 2.5}
+    held = {"digest": "d", "reach": [2.5, 0]}
     with pytest.raises(CallerError, match="no room"):
         note_loaded(intake, [held, {"error": "no room", "code": "vector_pool_full"}])
     assert intake.resident == {}
     assert note_loaded(intake, [held, held]) == "d"
-    assert intake.resident == {"d": 2.5}
-
-
-@pytest.mark.parametrize("norm", [65504.1, float("inf"), float("nan")])
-def test_a_sum_that_the_dtype_cannot_hold_is_refused(norm: float) -> None:
-    check_representable(65504.0, 65504.0, "steering")
-    with pytest.raises(CallerError, match=r"6\.55e\+04"):
-        check_representable(norm, 65504.0, "steering")
+    assert intake.resident == {"d": Reach(2.5, 0)}

@@ -269,3 +269,20 @@ def test_markers_of_plain_words_are_refused():
     FAMILIES["llama2"] = Family(("<s>", "</s>"), bos="<s>", eos="</s>")
     with pytest.raises(OperatorError, match="words that a user can type"):
         markers_of("llama2")
+
+
+def test_a_turn_that_ends_in_an_unknown_way_ends_where_the_next_message_starts():
+    """Llama 3 closes a call of a built-in tool with <|eom_id|>; no plain conversation shows it."""
+    tokenizer = tokenizer_of("llama3")
+    text = (
+        "<|start_header_id|>assistant<|end_header_id|>\n\nlook it up<|end_of_call|>"
+        "<|start_header_id|>ipython<|end_header_id|>\n\n8 below zero<|eot_id|>"
+        "<|start_header_id|>assistant<|end_header_id|>\n\n"
+    )
+    unknown = tokenizer.convert_tokens_to_ids("<|begin_of_text|>")
+    before, _, rest = text.partition("<|end_of_call|>")
+    called = tokenizer.encode(before, add_special_tokens=False)
+    prompt = [*called, unknown, *tokenizer.encode(rest, add_special_tokens=False)]
+    turns = steered_turns("assistant", prompt, markers_of("llama3"))
+    assert turns[0][1] == len(called)
+    assert turns[1:] == ((len(prompt) - 1, None),)

@@ -90,7 +90,7 @@ def _card_of(data: bytes) -> VectorCard:
 
 def _bad(got: str) -> CallerError:
     return CallerError(
-        f"not a Steersman vector file: got {got}. Expected safetensors written by "
-        "`steersman vectors export`, or import another format with `steersman vectors import`",
+        f"not a Steersman vector file: got {got}. Expected safetensors with Steersman's card in "
+        "the header; other formats are read by `steersman vectors import`",
         code="invalid_vector_file",
     )
