@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from steersman_vectors.card import Scope
 from steersman_vectors.errors import CallerError
+from steersman_vectors.plan import MAX_ALPHA
 from steersman_vectors.schedule import Constant, Exponential, Linear, Schedule
 
 PARAM = "steering"
@@ -22,7 +23,7 @@ def _alpha_or_preset(value: object) -> float | str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"got {_shown(value)}, expected a number (alpha) or the name of a preset")
     if isinstance(value, int) and abs(value) > 10**9:
-        raise ValueError("alpha is out of range")
+        raise ValueError(f"alpha is out of range (|alpha| <= {MAX_ALPHA:g}), got {_shown(value)}")
     if not math.isfinite(value):
         raise ValueError(f"alpha must be a finite number, got {value}")
     return float(value)

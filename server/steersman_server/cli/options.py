@@ -22,7 +22,7 @@ DataDir = Annotated[
         envvar="STEERSMAN_DATA_DIR",
         default_factory=default_data_dir,
         show_default="~/.local/share/steersman",
-        help="Where the registry lives. A running server's directory may be given.",
+        help="Where the registry lives. `vectors` commands also work on a running server's.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

@@ -20,6 +20,10 @@ def read_snapshot(data_dir: Path) -> RegistrySnapshot:
 
     Raises `OperatorError` when the data directory cannot be used.
     """
+    if data_dir.exists() and not data_dir.is_dir():
+        raise CallerError(
+            f"--data-dir: {data_dir} is a file; expected a folder", code="data_dir_unusable"
+        )
     if not embedded.exists(data_dir):
         return RegistrySnapshot.of(0)
     with embedded.attach_or_start(data_dir) as registry:
@@ -35,7 +39,14 @@ def select_fingerprints(snapshot: RegistrySnapshot, model: str | None) -> frozen
     if model is None:
         return known
     if model.startswith("sha256:"):
-        return frozenset(f for f in known if f.startswith(model))
+        found = frozenset(f for f in known if f.startswith(model))
+        if not found:
+            raise CallerError(
+                f"no registered base model's fingerprint starts with {model[:80]!r}; registered "
+                f"are: {', '.join(sorted(known)) or 'none'}",
+                code="model_not_found",
+            )
+        return found
     return frozenset({fingerprint_of(model)})
 
 

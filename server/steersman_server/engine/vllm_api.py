@@ -16,14 +16,22 @@ from steersman_vectors.errors import OperatorError
 
 
 def parse_serve_args(argv: Sequence[str]) -> Namespace:
-    """Returns the arguments of `vllm serve`; a wrong one ends the process with its usage."""
+    """Returns the arguments of `vllm serve`; a wrong one ends the process with its usage.
+
+    Raises `OperatorError(engine_option_invalid)` for a --config file that cannot be read.
+    """
     from vllm.entrypoints.launchers.cli_args import make_arg_parser
     from vllm.entrypoints.serve.utils.api_utils import cli_env_setup
     from vllm.utils.argparse_utils import FlexibleArgumentParser
 
     cli_env_setup()
     parser = make_arg_parser(FlexibleArgumentParser(prog="steersman serve"))
-    args: Namespace = parser.parse_args(list(argv))
+    try:
+        args: Namespace = parser.parse_args(list(argv))
+    except (OSError, ValueError) as error:
+        raise OperatorError(
+            f"vLLM cannot read these options: {error}", code="engine_option_invalid"
+        ) from error
     return args
 
 

@@ -39,3 +39,13 @@ def test_no_registry_host_and_no_path_of_a_machine() -> None:
         if FORBIDDEN.search(line)
     ]
     assert found == []
+
+
+def test_the_architecture_gives_every_shipped_file_a_line() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text()
+    packages = ("server/steersman_server", "plugins/vllm_steersman", "vectors/steersman_vectors")
+    shipped = [p for p in committed() if str(p.relative_to(ROOT)).startswith(packages)]
+    names = {p.name for p in shipped if p.suffix == ".py" and p.name != "__init__.py"}
+    assert (
+        sorted(name for name in names if f"`{name}`" not in page and f"/{name}`" not in page) == []
+    )
