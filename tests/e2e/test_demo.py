@@ -90,9 +90,9 @@ def test_the_readmes_offline_code_works(tmp_path):
         timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    plain, steered = done.stdout.strip().splitlines()[-2:]
-    assert plain.startswith("0.0 ")
-    assert steered.startswith("1.0 ")
+    answers = re.findall(r"^(0\.0|1\.0) (.*)$", done.stdout, re.MULTILINE)  # vLLM prints there too
+    assert [alpha for alpha, _ in answers] == ["0.0", "1.0"], done.stdout
+    steered = answers[1][1]
     assert judge.tone(steered) == "warm", steered
     assert not judge.is_degenerate(steered, "stop"), steered
     assert "48213" in steered

@@ -1,0 +1,102 @@
+"""Host work per step of one worker, in microseconds: what steering adds before each forward pass.
+
+Writes `docs/benchmarks/host-step.json` and `.md`.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from steersman_vectors.formats import native
+from steersman_vectors.plan import SteeringPlan
+from steersman_vectors.schedule import CONSTANT, Exponential, Linear
+from steersman_vectors.vector import from_differences
+from tests.bench.test_throughput import machine
+from vllm_steersman.attach import SteeringBuffers
+from vllm_steersman.engine_state import EngineState
+from vllm_steersman.resident import ResidentVectors
+
+pytestmark = pytest.mark.bench
+
+OUT = Path(__file__).parents[2] / "docs/benchmarks"
+REQUESTS, STEPS, HIDDEN, LAYERS = 256, 3000, 64, 4
+MOVING = Linear(tokens=1_000_000)
+OPEN = ((10, None),)
+MULTI_TURN = ((2, 9), (10, None))
+# name: (schedule, turns, whether every request has a plan of its own, whether the batch changes)
+CASES = {
+    "nothing is steered": (None, OPEN, False, False),
+    "constant": (CONSTANT, OPEN, False, False),
+    "constant, every plan its own": (CONSTANT, OPEN, True, False),
+    "linear, still falling": (MOVING, OPEN, False, False),
+    "exponential, still falling": (Exponential(half_life_tokens=1e5), OPEN, False, False),
+    "linear, earlier turns in the prompt": (MOVING, MULTI_TURN, False, False),
+    "constant, batch changes every step": (CONSTANT, OPEN, True, True),
+    "linear, batch changes every step": (MOVING, OPEN, True, True),
+}
+AIMS = {"nothing is steered": 3.0}
+AIM = 60.0
+
+
+def engine(schedule, turns, distinct: bool) -> EngineState:
+    buffers = SteeringBuffers(
+        rows=torch.zeros(LAYERS, REQUESTS + 1, HIDDEN),
+        token_row=torch.zeros(8192, dtype=torch.int64),
+        token_gate=torch.zeros(8192, 1),
+        layers=tuple(range(LAYERS)),
+    )
+    resident = ResidentVectors(HIDDEN, range(LAYERS))
+    drawn = {i: np.ones(HIDDEN) for i in range(LAYERS)}
+    digest, _ = resident.load(native.dumps(from_differences(drawn, name="v", scale="unit")))
+    state = EngineState(buffers, resident, REQUESTS)
+    for i in range(REQUESTS if schedule is not None else 0):
+        alpha = 1.0 + (i if distinct else 0)
+        state.add(str(i), SteeringPlan(terms=((digest, alpha),), schedule=schedule, turns=turns))
+    return state
+
+
+def measure(case) -> tuple[float, float]:
+    """Returns p50 and p99 of a decode step, us."""
+    schedule, turns, distinct, changes = case
+    state = engine(schedule, turns, distinct)
+    order = [str(i) for i in range(REQUESTS)]
+    computed, scheduled = np.full(REQUESTS, 100, np.int32), np.ones(REQUESTS, np.int32)
+    state.step(order, computed, scheduled)
+    times = []
+    for k in range(STEPS):
+        computed += 1
+        if changes:
+            i = k % (REQUESTS - 1)
+            order[i], order[i + 1] = order[i + 1], order[i]
+        started = time.perf_counter_ns()
+        state.step(order, computed, scheduled)
+        times.append((time.perf_counter_ns() - started) / 1e3)
+    return float(np.percentile(times, 50)), float(np.percentile(times, 99))
+
+
+def test_host_work_per_step():
+    rows = {name: measure(case) for name, case in CASES.items()}
+    lines = [
+        "# Host work per decode step",
+        "",
+        f"{machine()}. {REQUESTS} running requests, {STEPS} steps. Made by `make bench`.",
+        "",
+        "| case | us p50 | us p99 | aim |",
+        "|---|---:|---:|---|",
+    ]
+    for name, (p50, p99) in rows.items():
+        aim = AIMS.get(name, AIM)
+        verdict = f"< {aim:g}: {'met' if p50 < aim else '**missed**'}"
+        lines.append(f"| {name} | {p50:.1f} | {p99:.1f} | {verdict} |")
+    OUT.mkdir(parents=True, exist_ok=True)
+    (OUT / "host-step.md").write_text("\n".join(lines) + "\n")
+    record = {"machine": machine(), "requests": REQUESTS, "p50_p99_us": rows}
+    (OUT / "host-step.json").write_text(json.dumps(record, indent=1) + "\n")
+    print("\n".join(lines))
+    assert rows["nothing is steered"][0] < rows["linear, still falling"][0]
