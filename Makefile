@@ -55,7 +55,7 @@ test-gpu: installed ## Run the tests that need an NVIDIA GPU
 	$(BIN)/python -m pytest -m gpu $(ARGS)
 
 .PHONY: bench
-bench: installed ## Run the benchmarks; figures go to the terminal
+bench: installed ## Run the benchmarks (a quarter of an hour); figures go to docs/benchmarks
 	$(BIN)/python -m pytest -m bench -s $(ARGS)
 
 .PHONY: lock

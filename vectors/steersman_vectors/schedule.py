@@ -19,8 +19,8 @@ Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-FP32_HALVINGS = 150
-"""After that many halvings nothing is left of 1 in fp32: its smallest number is 2^-149."""
+HALVINGS = 1075
+"""After that many halvings nothing is left of 1 in fp64: its smallest number is 2^-1074."""
 
 Floor = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -96,9 +96,10 @@ def curve_of(schedule: AnySchedule) -> Curve:
         case Constant():
             return Curve(slope=0.0, floor=1.0, rate=0.0, settles_after=0)
         case Linear(tokens=tokens, floor=floor):
-            return Curve((1.0 - floor) / tokens, floor, rate=0.0, settles_after=tokens)
+            # One more than `tokens`: there slope * d may miss 1 - floor by a rounding.
+            return Curve((1.0 - floor) / tokens, floor, rate=0.0, settles_after=tokens + 1)
         case Exponential(half_life_tokens=half_life, floor=floor):
-            settled = math.ceil(FP32_HALVINGS * half_life)
+            settled = math.ceil(HALVINGS * half_life)
             return Curve(slope=0.0, floor=floor, rate=1.0 / half_life, settles_after=settled)
         case _:
             assert_never(schedule)

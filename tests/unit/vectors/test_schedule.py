@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
@@ -49,6 +49,8 @@ def test_a_batch_of_schedules_is_three_arrays(batch: list[tuple[AnySchedule, int
     assert got.tolist() == [fast(schedule, [d])[0] for schedule, d in batch]
 
 
+@example(Linear(tokens=103, floor=0.0), 1)
+@example(Exponential(half_life_tokens=1.0, floor=1.175494351e-38), 1)
 @given(SCHEDULES, st.integers(0, 10**9))
 def test_a_settled_gate_never_changes(schedule: AnySchedule, later: int) -> None:
     after = curve_of(schedule).settles_after
