@@ -108,7 +108,8 @@ def derive_markers(render: Render, *, is_special: IsToken, is_blank: IsToken) ->
     others = [c for c in (_try(render, s) for s in (CLOSED, LONG, WITH_SYSTEM)) if c is not None]
     with_tools = next((c for s in WITH_TOOLS if (c := _try(render, s)) is not None), None)
 
-    opening = _opening(render, {})
+    openings = [_opening(render, arguments) for arguments in THINKING]
+    opening = openings[0]  # as the template has it, without arguments
     core = opening[: _blank_from(opening, is_blank)]
     gaps = [plain.before(1), *([with_tools.before(3)] if with_tools is not None else [])]
     tails: dict[Tokens, set[Tokens]] = {}
@@ -134,7 +135,7 @@ def derive_markers(render: Render, *, is_special: IsToken, is_blank: IsToken) ->
             for marker, found in sorted(tails.items(), key=lambda item: -len(item[0]))
         ),
         ends=tuple(dict.fromkeys(ends)),
-        openings=tuple(sorted({tuple(_opening(render, a)) for a in THINKING} - {()})),
+        openings=tuple(sorted({tuple(tokens) for tokens in openings} - {()})),
         message_start=_message_start(plain, core, is_special),
         chained=not all(map(is_blank, _after_last(plain.before(1), core))),
     )

@@ -54,11 +54,6 @@ class EngineLink:
         self._generate = engine_client.generate
         engine_client.generate = self._generate_with_plan
 
-    @property
-    def resident(self) -> frozenset[str]:
-        """Returns the digests that every worker has confirmed to this process."""
-        return frozenset(self._intake.resident)
-
     def is_resident(self, digest: str) -> bool:
         """Returns whether a request that uses the vector can be sent at once."""
         return digest in self._intake.resident

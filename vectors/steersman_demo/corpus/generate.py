@@ -53,6 +53,11 @@ def conversation(rng: Random, split: Split = "train") -> Conversation:
     return Conversation(system, style, tuple(turns))
 
 
+def _topic_turn(asked: str, case: questions.Case, tone: Tone, length: Length, rng: Random) -> Turn:
+    answer = answers.topic_answer(case, tone, length, rng)
+    return Turn(asked, answer, answers.truth_of(case), tone, length)
+
+
 def _turn(thread: _Thread, style: Style, split: Split, rng: Random) -> Turn:
     tone: Tone = style.tone if style.tone is not None else rng.choice(TONES)
     length: Length = style.length if style.length is not None else rng.choice(LENGTHS)
@@ -60,13 +65,7 @@ def _turn(thread: _Thread, style: Style, split: Split, rng: Random) -> Turn:
     if kind in ("given", "same", "missing"):
         thread.case = case = _open_case(thread, kind, rng)
         asked = questions.question(case, split, rng)
-        return Turn(
-            asked,
-            answers.topic_answer(case, tone, length, rng),
-            answers.truth_of(case),
-            tone,
-            length,
-        )
+        return _topic_turn(asked, case, tone, length, rng)
     if kind == "dictate":
         return _dictation(tone, length, split, rng)
     asked = _small_question(kind, thread, split, rng)
@@ -78,13 +77,7 @@ def _turn(thread: _Thread, style: Style, split: Split, rng: Random) -> Turn:
         thread.case = case = questions.Case(
             thread.case.topic, thread.case.number, thread.case.values, "given"
         )
-        return Turn(
-            asked,
-            answers.topic_answer(case, tone, length, rng),
-            answers.truth_of(case),
-            tone,
-            length,
-        )
+        return _topic_turn(asked, case, tone, length, rng)
     if kind == "unsafe":
         return Turn(asked, answers.refusal(rng), Truth("unsafe", refusal=True), tone, length)
     if kind in ("thanks", "greeting"):
