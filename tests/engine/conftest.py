@@ -40,13 +40,14 @@ class Engine:
 
     def generate(
         self,
-        prompts: Sequence[list[int]],
+        prompts: Sequence[list[int] | dict[str, Any]],
         plans: Sequence[SteeringPlan | None],
         *,
         max_tokens: int = 6,
         n: int = 1,
         fresh: bool = True,
         never: int | None = None,
+        lora: Sequence[Any] | None = None,
     ) -> list[Any]:
         """Returns vLLM's outputs, greedy for n = 1, else sampled; fresh empties the prefix cache.
 
@@ -69,8 +70,8 @@ class Engine:
             )
             for plan in plans
         ]
-        inputs = [{"prompt_token_ids": prompt} for prompt in prompts]
-        return self.llm.generate(inputs, params, use_tqdm=False)
+        inputs = [p if isinstance(p, dict) else {"prompt_token_ids": p} for p in prompts]
+        return self.llm.generate(inputs, params, use_tqdm=False, lora_request=lora)
 
     def status(self) -> dict[str, Any]:
         return self.llm.collective_rpc("steering_status")[0]

@@ -33,8 +33,12 @@ class HuggingFaceReference:
         ids: Sequence[int],
         plan: SteeringPlan | None,
         vectors: Mapping[str, SteeringVector],
+        **inputs: torch.Tensor,
     ) -> torch.Tensor:
-        """Returns `[len(ids), vocab]`: row t holds the log-probabilities of token t + 1."""
+        """Returns `[len(ids), vocab]`: row t holds the log-probabilities of token t + 1.
+
+        inputs: what else the model takes, such as pixels.
+        """
         gate = torch.zeros(len(ids), 1)
         deltas: dict[int, np.ndarray] = {}
         by_norm: dict[int, np.ndarray] = {}
@@ -49,14 +53,14 @@ class HuggingFaceReference:
                     sums[layer_idx] = sums.get(layer_idx, 0.0) + vector.delta(layer_idx, alpha)
         hooks = []
         for layer_idx in deltas.keys() | by_norm.keys():
-            zero = np.zeros(self.model.config.hidden_size)
+            zero = np.zeros(self.model.config.get_text_config().hidden_size)
             delta = torch.tensor(deltas.get(layer_idx, zero)).float()
             per_norm = torch.tensor(by_norm.get(layer_idx, zero)).float()
             block = self.blocks[layer_idx]
             hooks.append(block.register_forward_hook(_adding(gate, delta, per_norm)))
         try:
             with torch.no_grad():
-                logits = self.model(torch.tensor([list(ids)])).logits[0]
+                logits = self.model(torch.tensor([list(ids)]), **inputs).logits[0]
         finally:
             for hook in hooks:
                 hook.remove()
