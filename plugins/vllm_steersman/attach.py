@@ -67,10 +67,23 @@ def steer_by_norm(
     return hidden + delta.to(hidden.dtype)
 
 
+def is_residual_stream(hidden: torch.Tensor, rows: torch.Tensor) -> bool:
+    """Returns whether a block's output is `[n, hidden]` or `[1, n, hidden]`; no cost in a graph."""
+    one_sequence = hidden.ndim == 2 or (hidden.ndim == 3 and hidden.shape[0] == 1)
+    return one_sequence and hidden.shape[-1] == rows.shape[1]
+
+
 def steer_block_output(block: Any, _inputs: Any, output: Any) -> Any:
     """Forward hook of a decoder block: x' = x + delta, where x = hidden (+ residual)."""
     where = (block.steering_token_row, block.steering_token_gate)
     hidden = output[0] if isinstance(output, tuple) else output
+    if not is_residual_stream(hidden, block.steering_rows):
+        raise OperatorError(
+            f"a decoder block of type {type(block).__name__} returns {tuple(hidden.shape)} and not "
+            f"[tokens, {block.steering_rows.shape[1]}]: its residual stream has several lanes or "
+            "another layout. This architecture cannot be steered yet",
+            code="model_unsupported",
+        )
     steered = steer(hidden, block.steering_rows, *where)
     if block.steering_token_rows is not None:
         fused = isinstance(output, tuple) and len(output) > 1 and output[1] is not None

@@ -34,7 +34,7 @@ def attach_engine(runner: Any) -> EngineState | None:
     if config is None or state_of(runner) is not None:
         return None
     num_layers = compat.num_hidden_layers(vllm_config)
-    layers = config.layer_indices(num_layers)
+    layers = config.layer_indices(num_layers, compat.attention_kinds(vllm_config))
     max_requests = compat.max_running_requests(vllm_config)
     buffers = attach(
         find_blocks(compat.model_of(runner), num_layers),
@@ -48,7 +48,10 @@ def attach_engine(runner: Any) -> EngineState | None:
     )
     compat.count_model_memory(runner, buffers.nbytes)
     resident = ResidentVectors(
-        compat.hidden_size(vllm_config), layers, token_scale=config.token_scale
+        compat.hidden_size(vllm_config),
+        layers,
+        local=buffers.layers,
+        token_scale=config.token_scale,
     )
     state = EngineState(buffers, resident, max_requests)
     setattr(runner, _STATE, state)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,25 @@ from steersman_vectors.errors import CallerError, OperatorError
 
 VERIFIED_VERSIONS = ("0.32.0",)
 OVERRIDE_ENV = "STEERSMAN_ALLOW_VLLM"
+TOKEN_SCALE_ARCHITECTURES = frozenset(
+    {
+        "Gemma3ForCausalLM",
+        "Gemma3ForConditionalGeneration",
+        "GPT2LMHeadModel",
+        "LlamaForCausalLM",
+        "MistralForCausalLM",
+        "Olmo2ForCausalLM",
+        "Phi3ForCausalLM",
+        "Qwen2ForCausalLM",
+        "Qwen3ForCausalLM",
+        "Qwen3MoeForCausalLM",
+    }
+)
+"""Where x was seen to be `hidden + residual`, or `hidden` alone, in `tests/engine`.
+
+NOTE: some blocks of vLLM return a residual that `hidden` already holds (Cohere, EXAONE 4, ...). A
+delta goes to `hidden` and is right either way; a norm is not.
+"""
 
 _installed = False
 
@@ -160,41 +179,70 @@ def _before(owner: type, name: str, first: Callable[..., None]) -> None:
     setattr(owner, name, wrapped)
 
 
-def refused_features(vllm_config: Any) -> list[str]:
-    """Returns the options of this engine that cannot be steered exactly, each with its remedy."""
-    parallel = vllm_config.parallel_config
-    scheduler = vllm_config.scheduler_config
-    refused = []
-    if vllm_config.speculative_config is not None:
-        if vllm_config.use_v2_model_runner:
-            refused.append(
-                "speculative decoding under model runner V2, which knows positions on the device "
-                "only (set VLLM_USE_V2_MODEL_RUNNER=0)"
-            )
-        elif scheduler.async_scheduling:
-            refused.append("speculative decoding with async scheduling (add --no-async-scheduling)")
+def refused_features(vllm_config: Any, *, token_scale: bool = False) -> list[str]:
+    """Returns what this engine was started with that cannot be steered exactly, and the remedy."""
+    return [
+        *_refused_speculation(vllm_config),
+        *_refused_options(vllm_config),
+        *refused_models(vllm_config.model_config, token_scale=token_scale),
+    ]
+
+
+def _refused_speculation(vllm_config: Any) -> Iterator[str]:
+    if vllm_config.speculative_config is None:
+        return
+    if vllm_config.use_v2_model_runner:
+        yield (
+            "speculative decoding under model runner V2, which knows positions on the device only "
+            "(set VLLM_USE_V2_MODEL_RUNNER=0)"
+        )
+    elif vllm_config.scheduler_config.async_scheduling:
+        yield "speculative decoding with async scheduling (add --no-async-scheduling)"
+
+
+def _refused_options(vllm_config: Any) -> Iterator[str]:
+    parallel, cache = vllm_config.parallel_config, vllm_config.cache_config
     if parallel.use_ubatching:
-        refused.append("microbatching (remove --enable-dbo / --ubatch-size)")
+        yield "microbatching (remove --enable-dbo / --ubatch-size)"
     if parallel.use_sequence_parallel_moe or parallel.enable_hc_sp:
-        refused.append(
+        yield (
             "residuals sharded over the sequence (remove --enable-expert-parallel, or use one of "
             "tensor and data parallelism; remove --enable-hc-sp)"
         )
     if parallel.enable_elastic_ep or parallel.enable_fault_tolerance:
-        refused.append(
+        yield (
             "workers that come and go, without the vectors (remove --enable-elastic-ep and "
             "--enable-fault-tolerance)"
         )
     if vllm_config.kv_transfer_config is not None:
-        refused.append("KV connectors, which may key by token ids (remove --kv-transfer-config)")
-    if vllm_config.cache_config.kv_sharing_fast_prefill:
-        refused.append("fast prefill on a part of the tokens (remove --kv-sharing-fast-prefill)")
+        yield (
+            "KV connectors and KV offloading, which may key by token ids (remove "
+            "--kv-transfer-config and --kv-offloading-size)"
+        )
+    if cache.kv_sharing_fast_prefill:
+        yield "fast prefill on a part of the tokens (remove --kv-sharing-fast-prefill)"
     if vllm_config.model_config.enable_sleep_mode:
-        refused.append("sleep mode, which may discard the rows (remove --enable-sleep-mode)")
-    if vllm_config.model_config.is_encoder_decoder:
+        yield "sleep mode, which may discard the rows (remove --enable-sleep-mode)"
+
+
+def refused_models(model_config: Any, *, token_scale: bool = False) -> list[str]:
+    """Returns why this model cannot be steered exactly, as far as its config tells."""
+    import torch
+
+    refused = []
+    if model_config.is_encoder_decoder:
         refused.append("encoder-decoder models")
-    if vllm_config.model_config.runner_type != "generate":
+    if model_config.runner_type != "generate":
         refused.append("pooling models")
+    # Blocks of the DeepSeek V2 family divide x by it, in float16 only.
+    factor = getattr(model_config.hf_text_config, "routed_scaling_factor", None)
+    if factor is not None and model_config.dtype == torch.float16:
+        refused.append("residuals that vLLM scales down in float16 (add --dtype bfloat16)")
+    if token_scale and model_config.architecture not in TOKEN_SCALE_ARCHITECTURES:
+        refused.append(
+            f"scale 'token' on {model_config.architecture}, whose blocks were not verified to "
+            "return the residual stream (remove --steering-token-scale)"
+        )
     return refused
 
 
@@ -215,6 +263,14 @@ def num_hidden_layers(vllm_config: Any) -> int:
     return int(vllm_config.model_config.hf_text_config.num_hidden_layers)
 
 
+def attention_kinds(vllm_config: Any) -> Sequence[str] | None:
+    """Returns each decoder block's `layer_types` entry of the config, or None where it has none."""
+    kinds: Sequence[str] | None = getattr(
+        vllm_config.model_config.hf_text_config, "layer_types", None
+    )
+    return kinds
+
+
 def hidden_size(vllm_config: Any) -> int:
     """Returns the width of the residual stream."""
     return int(vllm_config.model_config.get_hidden_size())
@@ -230,6 +286,17 @@ def is_absent_layer(module: Any) -> bool:
     from vllm.model_executor.models.utils import PPMissingLayer
 
     return isinstance(module, PPMissingLayer)
+
+
+def ranks_of(worker: Any) -> dict[str, int]:
+    """Returns where this worker is in each kind of parallelism, from 0."""
+    from vllm.distributed.parallel_state import get_pp_group, get_tp_group
+
+    return {
+        "data_parallel": int(worker.vllm_config.parallel_config.data_parallel_rank),
+        "pipeline_parallel": int(get_pp_group().rank_in_group),
+        "tensor_parallel": int(get_tp_group().rank_in_group),
+    }
 
 
 def model_of(runner: Any) -> Any:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from steersman_vectors.plan import SteeringPlan
 
 from .attach import SteeringBuffers
+from .loading import BackgroundLoader
 from .resident import ResidentVectors
 from .route import Batch, route, track_of
 from .rows import RowPool
-from .staging import Staging
+from .staging import RowWriter, Staging
 from .table import Table
 
 
@@ -24,6 +24,7 @@ class EngineState:
     def __init__(self, buffers: SteeringBuffers, resident: ResidentVectors, max_requests: int):
         self.buffers = buffers
         self.resident = resident
+        self.loader = BackgroundLoader(resident)
         self.pool = RowPool(max_requests)
         self.high_water = 0
         self._table = Table(max_requests)
@@ -34,6 +35,8 @@ class EngineState:
         self._settled = False
         """Whether the device already holds the routing of an unchanged decode batch."""
         self._staging = Staging(buffers)
+        self._rows = RowWriter(buffers.rows)
+        self._token_rows = None if buffers.token_rows is None else RowWriter(buffers.token_rows)
 
     @property
     def active_requests(self) -> int:
@@ -116,13 +119,7 @@ class EngineState:
         for slot, track in tracks.items():
             self._table.set_row(slot, assignment.row_of[track.row_key])
 
-    def _write_row(self, row: int, terms: Collection[tuple[str, float]]) -> None:
-        for rows, by_norm in ((self.buffers.rows, False), (self.buffers.token_rows, True)):
-            if rows is None:
-                continue
-            host = np.zeros((rows.shape[0], rows.shape[2]), dtype=np.float32)
-            for k, layer_idx in enumerate(self.buffers.layers):
-                delta = self.resident.sum_deltas(tuple(terms), layer_idx, by_norm=by_norm)
-                if delta is not None:
-                    host[k] = delta
-            rows[:, row].copy_(torch.from_numpy(host).to(rows.dtype))
+    def _write_row(self, row: int, terms: Sequence[tuple[str, float]]) -> None:
+        self._rows.write(row, self.resident.sum_deltas(terms))
+        if self._token_rows is not None:
+            self._token_rows.write(row, self.resident.sum_deltas(terms, by_norm=True))

@@ -42,17 +42,19 @@ def take_in(input_processor: Any, request: Any) -> Any:
 
 
 def check_engine(vllm_config: Any) -> None:
-    """Refuses an engine with steering whose options or model cannot be steered exactly.
+    """Refuses an engine with steering whose options, model or layers cannot be steered exactly.
 
     Raises `OperatorError` while the engine is being configured, before any weight is loaded.
     """
-    if read_engine_config(vllm_config.additional_config) is None:
+    config = read_engine_config(vllm_config.additional_config)
+    if config is None:
         return
-    refused = compat.refused_features(vllm_config)
+    refused = compat.refused_features(vllm_config, token_scale=config.token_scale)
     if refused:
         raise OperatorError(
             "steering is not exact with: " + "; ".join(refused), code="engine_option_unsupported"
         )
+    config.layer_indices(compat.num_hidden_layers(vllm_config), compat.attention_kinds(vllm_config))
 
 
 def _bind(input_processor: Any, request: Any, plan: SteeringPlan) -> SteeringPlan:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from steersman_vectors.card import Scope
 from steersman_vectors.engine_contract import (
     CONFIG_KEY,
     RPC_LOAD,
+    RPC_LOADED,
     WORKER_EXTENSION,
     EngineSteering,
     intake_of,
+    load_pauses,
     note_loaded,
 )
 from steersman_vectors.formats import native
@@ -29,8 +33,9 @@ def engine_args(
 ) -> dict[str, Any]:
     """Returns keyword arguments for `vllm.LLM` that start its engine with steering.
 
-    layers: decoder blocks that can be steered. token_scale: whether vectors of scale `token` can be
-    used, which costs a second set of rows and a norm per token and block.
+    layers: decoder blocks that can be steered: `all`, `global` (those that attend to the whole
+    context, in models that mix them with local ones) or indices. token_scale: whether vectors of
+    scale `token` can be used, which costs a second set of rows and a norm per token and block.
 
     >>> engine_args(layers=(23, 29))["additional_config"]["steering"]["layers"]
     [23, 29]
@@ -52,8 +57,15 @@ def load_vector(llm: Any, source: str | Path | SteeringVector) -> str:
     """
     vector = source if isinstance(source, SteeringVector) else native.load(Path(source))
     data = native.dumps(vector)
-    answers = llm.collective_rpc(RPC_LOAD, args=(data,))
-    return note_loaded(intake_of(compat.input_processor_of(llm)), answers)
+    intake = intake_of(compat.input_processor_of(llm))
+    ticket = uuid4().hex
+    llm.collective_rpc(RPC_LOAD, args=(ticket, data))
+    pauses = load_pauses()
+    while True:
+        digest = note_loaded(intake, llm.collective_rpc(RPC_LOADED, args=(ticket,)))
+        if digest is not None:
+            return digest
+        time.sleep(next(pauses))
 
 
 def plan_args(

@@ -3,36 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from steersman_vectors.errors import CallerError, InternalError
 from steersman_vectors.formats import native
+from steersman_vectors.reach import Reach, reach_of
 from steersman_vectors.vector import SteeringVector
 
 
+@dataclass(frozen=True, slots=True)
+class _Resident:
+    """What this rank needs of a vector: its directions at the rank's own blocks."""
+
+    directions: NDArray[np.float32]
+    """`[n, hidden]`, unit norm."""
+    per_alpha: NDArray[np.float64]
+    """`[n, 1]`: the coefficient of each direction at alpha 1."""
+    at: NDArray[np.int64] | slice
+    """Where the n blocks are among the rank's."""
+    by_norm: bool
+    """Whether its scale is `token`."""
+    reach: Reach
+
+
 class ResidentVectors:
-    """Vectors by content digest. Loading is idempotent; contents never change."""
+    """Vectors by content digest. Loading is idempotent; contents never change.
+
+    layers: decoder blocks that the engine can steer, on all pipeline ranks together. local: those
+    of this rank, all of them when left out.
+    """
 
     def __init__(
-        self, hidden_size: int, layers: Iterable[int], *, token_scale: bool = False
+        self,
+        hidden_size: int,
+        layers: Iterable[int],
+        *,
+        local: Sequence[int] | None = None,
+        token_scale: bool = False,
     ) -> None:
         self.hidden_size = hidden_size
         self.token_scale = token_scale
         self.layers = frozenset(layers)
-        """Decoder blocks the engine can steer, on all pipeline ranks together."""
-        self._vectors: dict[str, SteeringVector] = {}
+        self.local = tuple(sorted(self.layers) if local is None else local)
+        self._vectors: dict[str, _Resident] = {}
 
     def __len__(self) -> int:
         return len(self._vectors)
+
+    @property
+    def nbytes(self) -> int:
+        """Returns the bytes of host memory that the directions take."""
+        return sum(v.directions.nbytes for v in list(self._vectors.values()))
 
     def digests(self) -> tuple[str, ...]:
         """Returns the digests of all resident vectors, in the order they were loaded."""
         return tuple(self._vectors)
 
-    def load(self, data: bytes) -> tuple[str, SteeringVector]:
-        """Makes the vector in `data` (native format) resident and returns it with its digest.
+    def load(self, data: bytes) -> tuple[str, Reach]:
+        """Makes the vector in `data` (native format) resident; returns its digest and its reach.
 
         Raises `CallerError`: invalid_vector(_file), vector_model_mismatch (hidden size),
         vector_layers_not_served (a layer that this engine has no hook on).
@@ -41,22 +72,21 @@ class ResidentVectors:
         if digest not in self._vectors:
             vector = native.loads(data)
             self._check(vector)
-            self._vectors[digest] = vector
-        return digest, self._vectors[digest]
+            self._vectors[digest] = self._pack(vector)
+        return digest, self._vectors[digest].reach
 
     def unload(self, digest: str) -> None:
         """Forgets the vector; its rows, if any, stay until they are taken over."""
         self._vectors.pop(digest, None)
 
     def sum_deltas(
-        self, terms: Sequence[tuple[str, float]], layer_idx: int, *, by_norm: bool = False
+        self, terms: Sequence[tuple[str, float]], *, by_norm: bool = False
     ) -> NDArray[np.float32] | None:
-        """Returns sum_k c_k * dir_k at the layer, fp32 `[hidden]`, or None when nothing is added.
+        """Returns sum_k c_k * dir_k at the rank's blocks, fp32 `[local, hidden]`, None for nothing.
 
         by_norm: of the vectors of scale `token`, per unit of the token's norm; else of all others.
-        Summed in fp64 and rounded once, so the order of terms does not matter.
         """
-        total: NDArray[np.float64] | None = None
+        total: NDArray[np.float32] | None = None
         for digest, alpha in terms:
             vector = self._vectors.get(digest)
             if vector is None:
@@ -64,11 +94,28 @@ class ResidentVectors:
                     f"vector {digest} is not resident; intake should have refused the request",
                     code="vector_not_resident",
                 )
-            if layer_idx in vector.directions and (vector.card.scale == "token") == by_norm:
-                wide = vector.directions[layer_idx].astype(np.float64)
-                wide *= vector.coefficient(layer_idx, alpha)
-                total = wide if total is None else total + wide
-        return None if total is None else total.astype(np.float32)
+            if vector.by_norm != by_norm or not len(vector.directions):
+                continue
+            delta = vector.directions * (alpha * vector.per_alpha).astype(np.float32)
+            if total is None and isinstance(vector.at, slice):
+                total = delta
+                continue
+            if total is None:
+                total = np.zeros((len(self.local), self.hidden_size), dtype=np.float32)
+            total[vector.at] += delta
+        return total
+
+    def _pack(self, vector: SteeringVector) -> _Resident:
+        here = [i for i in self.local if i in vector.directions]
+        rows = [vector.directions[i] for i in here]
+        at = np.array([self.local.index(i) for i in here], dtype=np.int64)
+        return _Resident(
+            directions=np.stack(rows) if rows else np.zeros((0, self.hidden_size), np.float32),
+            per_alpha=np.array([[vector.coefficient(i, 1.0)] for i in here]).reshape(-1, 1),
+            at=slice(None) if len(here) == len(self.local) else at,
+            by_norm=vector.card.scale == "token",
+            reach=reach_of(vector.card),
+        )
 
     def _check(self, vector: SteeringVector) -> None:
         name = vector.card.name

@@ -6,28 +6,29 @@ from typing import Any
 
 import torch
 
-from steersman_vectors.errors import SteersmanError
-from steersman_vectors.reach import reach_of
-
+from . import compat
 from .boot import state_of
 
 
 class SteeringWorkerExtension:
     """vLLM mixes this into its worker class (`worker_extension_cls`)."""
 
-    def steering_load(self, data: bytes) -> dict[str, Any]:
-        """Makes a vector resident; returns {"digest", "reach"} or {"error", "code"}."""
+    def steering_load(self, ticket: str, data: bytes) -> dict[str, Any]:
+        """Starts to make a vector resident; `steering_loaded` tells what came of it."""
+        state = state_of(self.model_runner)  # type: ignore[attr-defined]
+        if state is not None:
+            state.loader.start(ticket, data)
+        return {}
+
+    def steering_loaded(self, ticket: str) -> dict[str, Any]:
+        """Returns {"pending": True}, {"digest", "reach"} or {"error", "code"}."""
         state = state_of(self.model_runner)  # type: ignore[attr-defined]
         if state is None:
             return {
                 "error": "the engine was started without steering",
                 "code": "steering_not_enabled",
             }
-        try:
-            digest, vector = state.resident.load(data)
-            return {"digest": digest, "reach": list(reach_of(vector.card))}
-        except SteersmanError as error:
-            return {"error": error.message, "code": error.code}
+        return state.loader.collect(ticket)
 
     def steering_unload(self, digest: str) -> dict[str, Any]:
         """Forgets a vector that no request uses any more; unknown digests are fine."""
@@ -37,18 +38,20 @@ class SteeringWorkerExtension:
         return {"digest": digest}
 
     def steering_status(self) -> dict[str, Any]:
-        """Returns what this worker holds: layers, residents, rows, requests, bytes."""
+        """Returns who this worker is and what it holds: layers, residents, rows, requests."""
         state = state_of(self.model_runner)  # type: ignore[attr-defined]
         if state is None:
             return {"enabled": False}
         return {
             "enabled": True,
+            "rank": compat.ranks_of(self),
             "layers": list(state.buffers.layers),
             "layers_all_ranks": sorted(state.resident.layers),
             "hidden_size": state.resident.hidden_size,
             "dtype": str(state.buffers.rows.dtype).removeprefix("torch."),
             "largest_value": torch.finfo(state.buffers.rows.dtype).max,
             "resident": list(state.resident.digests()),
+            "resident_bytes": state.resident.nbytes,
             "token_scale": state.resident.token_scale,
             "rows": state.pool.capacity,
             "rows_cached": len(state.pool),

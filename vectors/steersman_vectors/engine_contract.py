@@ -6,6 +6,7 @@ vLLM's input processor, the one object that both sides hold.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -20,11 +21,17 @@ SERVER_ENV = "STEERSMAN_SERVER"
 CONFIG_KEY = "steering"
 WORKER_EXTENSION = "vllm_steersman.worker.SteeringWorkerExtension"
 RPC_LOAD = "steering_load"
-"""(native bytes) -> {"digest", "reach"} or {"error", "code"}, from every worker."""
+"""(ticket, native bytes) -> {}: every worker starts to load, beside its steps."""
+RPC_LOADED = "steering_loaded"
+"""(ticket) -> {"pending"}, {"digest", "reach"} or {"error", "code"}, from every worker."""
+LOAD_POLL_S = (0.001, 0.05)
+"""First and longest pause between two questions after a load."""
 RPC_UNLOAD = "steering_unload"
 """(digest) -> {"digest"}; only for a vector that no running or queued request uses."""
 RPC_STATUS = "steering_status"
 """() -> what a worker holds, from every worker."""
+GLOBAL_ATTENTION = "full_attention"
+"""Of Hugging Face's `layer_types`: the block attends to the whole context."""
 
 _INTAKE = "_steersman_intake"
 
@@ -34,39 +41,64 @@ class EngineSteering(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    layers: Literal["all"] | tuple[int, ...] = "all"
-    """Decoder blocks that can be steered; each costs one row per running request."""
+    layers: Literal["all", "global"] | tuple[int, ...] = "all"
+    """Decoder blocks that can be steered; each costs one row per running request.
+
+    global: those that attend to the whole context, in models that mix them with local ones.
+    """
     token_scale: bool = False
     """Whether vectors of scale `token` can be used; costs a second set of rows and a norm."""
     op_version: int = Field(default=2, frozen=True)
     """Raised when the injected operation changes, so that no old compiled graph is reused."""
 
-    def layer_indices(self, num_layers: int) -> tuple[int, ...]:
+    def layer_indices(
+        self, num_layers: int, attention: Sequence[str] | None = None
+    ) -> tuple[int, ...]:
         """Returns the steered blocks of a model with `num_layers` blocks, ascending.
 
-        Raises `OperatorError(invalid_steering_layers)` for an index the model does not have.
+        attention: the kind of each block as the model's config names it (`layer_types`), if it
+        does. Raises `OperatorError(invalid_steering_layers)` for an index the model does not have,
+        and for `global` where the config tells no block that is.
         """
         if self.layers == "all":
             return tuple(range(num_layers))
+        if self.layers == "global":
+            return _global_layers(num_layers, attention)
         wrong = [i for i in self.layers if not 0 <= i < num_layers]
         if wrong or not self.layers:
             raise OperatorError(
-                f"--steering-layers: got {list(self.layers)}, expected 'all' or indices from 0 to "
-                f"{num_layers - 1}: this model has {num_layers} decoder blocks",
+                f"--steering-layers: got {list(self.layers)}, expected 'all', 'global' or indices "
+                f"from 0 to {num_layers - 1}: this model has {num_layers} decoder blocks",
                 code="invalid_steering_layers",
             )
         return tuple(sorted(set(self.layers)))
 
 
-def parse_layers(text: str) -> Literal["all"] | tuple[int, ...]:
-    """Returns what `--steering-layers` says: `all`, or comma-separated block indices."""
+def _global_layers(num_layers: int, attention: Sequence[str] | None) -> tuple[int, ...]:
+    found = [i for i, kind in enumerate(attention or ()) if kind == GLOBAL_ATTENTION]
+    if attention is None or len(attention) != num_layers or not found:
+        kinds = ", ".join(sorted(set(attention or ()))) or "none"
+        raise OperatorError(
+            "--steering-layers global: this model's config does not tell which of its "
+            f"{num_layers} decoder blocks attend globally (layer_types: {kinds}). Use 'all', or "
+            "give indices such as 23,29,35",
+            code="invalid_steering_layers",
+        )
+    return tuple(found)
+
+
+def parse_layers(text: str) -> Literal["all", "global"] | tuple[int, ...]:
+    """Returns what `--steering-layers` says: `all`, `global`, or comma-separated block indices."""
     if text.strip() == "all":
         return "all"
+    if text.strip() == "global":
+        return "global"
     try:
         return tuple(sorted({int(part) for part in text.split(",")}))
     except ValueError as error:
         raise OperatorError(
-            f"--steering-layers: got {text!r}, expected 'all' or indices such as 23,29,35",
+            f"--steering-layers: got {text!r}, expected 'all', 'global' or indices such as "
+            "23,29,35",
             code="invalid_steering_layers",
         ) from error
 
@@ -103,14 +135,24 @@ def intake_of(input_processor: Any) -> Intake:
     return state
 
 
-def note_loaded(intake: Intake, answers: list[dict[str, Any]]) -> str:
+def note_loaded(intake: Intake, answers: list[dict[str, Any]]) -> str | None:
     """Marks the vector that all workers confirmed as resident and returns its digest.
 
-    Raises the first refusal as `CallerError`.
+    Returns None while a worker is still loading. Raises the first refusal as `CallerError`.
     """
     for answer in answers:
         if "error" in answer:
             raise CallerError(answer["error"], code=answer["code"])
+    if any("pending" in answer for answer in answers):
+        return None
     digest = str(answers[0]["digest"])
     intake.resident[digest] = Reach(*answers[0]["reach"])
     return digest
+
+
+def load_pauses() -> Iterator[float]:
+    """Yields the seconds to wait before each question after a load, without end."""
+    pause, longest = LOAD_POLL_S
+    while True:
+        yield pause
+        pause = min(2 * pause, longest)

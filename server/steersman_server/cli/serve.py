@@ -42,7 +42,8 @@ Layers = Annotated[
     str,
     typer.Option(
         "--steering-layers",
-        help="Decoder blocks that can be steered: 'all', or indices such as 23,29,35.",
+        help="Decoder blocks that can be steered: 'all', 'global' (those that attend to the whole "
+        "context, in models that mix them with local ones), or indices such as 23,29,35.",
     ),
 ]
 TokenScale = Annotated[

@@ -16,15 +16,17 @@ from uuid import uuid4
 
 from steersman_vectors.engine_contract import (
     RPC_LOAD,
+    RPC_LOADED,
     RPC_STATUS,
     RPC_UNLOAD,
     intake_of,
+    load_pauses,
     note_loaded,
 )
 from steersman_vectors.errors import OperatorError
 from steersman_vectors.plan import EXTRA_ARGS_KEY, SteeringPlan
 
-from .vllm_api import one_greedy_token
+from .vllm_api import ask_workers, one_greedy_token
 
 ReadBlob = Callable[[str], Awaitable[bytes]]
 """digest -> native bytes, verified."""
@@ -111,8 +113,11 @@ class EngineLink:
 
     async def _load(self, digest: str, read_blob: ReadBlob) -> None:
         data = await read_blob(digest)
-        answers = await self._ask(RPC_LOAD, data)
-        loaded = note_loaded(self._intake, answers)
+        ticket = uuid4().hex
+        await self._ask(RPC_LOAD, ticket, data)
+        pauses = load_pauses()
+        while (loaded := note_loaded(self._intake, await self._ask(RPC_LOADED, ticket))) is None:
+            await asyncio.sleep(next(pauses))
         if loaded != digest:
             raise OperatorError(
                 f"the registry gave {loaded} for {digest}: its data are damaged. Import the vector "
@@ -122,9 +127,9 @@ class EngineLink:
 
     async def _ask(self, method: str, *args: bytes | str) -> list[dict[str, Any]]:
         """Returns the workers' answers; raises `OperatorError(engine_unavailable)`."""
-        call = self._client.collective_rpc(method, timeout=RPC_TIMEOUT_S, args=args)
+        asked = ask_workers(self._client, method, args, RPC_TIMEOUT_S)
         try:
-            answers: list[dict[str, Any]] = await asyncio.wait_for(call, RPC_TIMEOUT_S + 5)
+            answers: list[dict[str, Any]] = await asyncio.wait_for(asked, RPC_TIMEOUT_S + 5)
         except Exception as error:  # vLLM's client raises bare Exception for what failed elsewhere
             raise OperatorError(
                 f"the engine did not answer {method}: {type(error).__name__}: {error}. Try again; "

@@ -6,6 +6,7 @@ not verified on, and `tests/e2e` runs all of them.
 
 from __future__ import annotations
 
+import asyncio
 from argparse import Namespace
 from collections.abc import Sequence
 from typing import Any
@@ -67,6 +68,22 @@ def one_greedy_token() -> Any:
     from vllm import SamplingParams
 
     return SamplingParams(temperature=0.0, max_tokens=1, logprobs=1, detokenize=False)
+
+
+async def ask_workers(
+    engine_client: Any, method: str, args: Sequence[bytes | str], timeout_s: float
+) -> list[Any]:
+    """Returns the answers of all workers, of every data-parallel engine in the order of ranks.
+
+    NOTE: the client's own `collective_rpc` asks all engines, but answers for the first one only.
+    """
+    core = engine_client.engine_core
+    asked = (
+        core._call_utility_async("collective_rpc", method, timeout_s, tuple(args), None, engine=e)
+        for e in core.core_engines
+    )
+    per_engine = await asyncio.gather(*asked)
+    return [answer for answers in per_engine for answer in answers]
 
 
 def data_parallel_ranks(engine_client: Any) -> list[int | None]:

@@ -159,3 +159,16 @@ def test_a_leading_batch_dimension_of_one_is_fine():
     assert torch.equal(
         steer_by_norm(hidden[None], hidden[None], rows, token_row, gate), by_norm[None]
     )
+
+
+@pytest.mark.parametrize("shape", [(2, 5, HIDDEN), (5, 2, HIDDEN), (5, HIDDEN + 1), (HIDDEN,)])
+def test_a_block_whose_output_is_no_residual_stream_is_refused_by_name(shape):
+    """As of Gemma 3n ([lanes, n, hidden]) or hyper-connections ([n, lanes, hidden])."""
+    trunk = Trunk()
+    attach(
+        trunk.layers, (1,), num_rows=ROWS, hidden_size=HIDDEN, max_tokens=TOKENS,
+        dtype=torch.float32, device=torch.device("cpu"),
+    )  # fmt: skip
+    with pytest.raises(OperatorError, match="of type Block returns") as refusal:
+        trunk.layers[1](torch.zeros(shape))
+    assert refusal.value.code == "model_unsupported"

@@ -25,18 +25,29 @@ class FakeClient:
 
     def __init__(self):
         self.input_processor = SimpleNamespace()
+        self.engine_core = self
+        self.core_engines = [0, 1]
         self.loads = 0
+        self.pending = 0
+        """Questions that each engine answers with "pending" first."""
         self.answers = [LOADED, LOADED]
+        """Of the two data-parallel engines, one worker each."""
         self.seen = []
 
     def generate(self, prompt, sampling_params, request_id, **kwargs):
         self.seen.append(sampling_params.extra_args)
         return "outputs"
 
-    async def collective_rpc(self, method, timeout=None, args=()):
+    async def _call_utility_async(self, utility, method, timeout, args, kwargs, engine):
+        assert (utility, kwargs) == ("collective_rpc", None)
         await asyncio.sleep(0)
-        self.loads += 1
-        return self.answers
+        if method == "steering_load":
+            self.loads += 1
+            return [{}]
+        if method == "steering_loaded" and engine == 1 and self.pending:
+            self.pending -= 1
+            return [{"pending": True}]
+        return self.answers[engine : engine + 1]
 
 
 @pytest.fixture
@@ -68,7 +79,18 @@ async def test_a_vector_is_loaded_once_however_many_ask(client):
     link = EngineLink(client)
     await asyncio.gather(*(link.ensure_resident([DIGEST], read_blob) for _ in range(9)))
     await link.ensure_resident([DIGEST], read_blob)
-    assert client.loads == 1
+    assert client.loads == len(client.core_engines)
+    assert link.is_resident(DIGEST)
+
+
+async def test_it_is_resident_when_the_last_engine_has_loaded_it(client):
+    client.pending = 3
+    link = EngineLink(client)
+    loading = asyncio.create_task(link.ensure_resident([DIGEST], read_blob))
+    while client.pending:
+        assert not link.is_resident(DIGEST)
+        await asyncio.sleep(0)
+    await loading
     assert link.is_resident(DIGEST)
 
 
@@ -84,7 +106,7 @@ async def test_one_worker_that_refuses_is_a_refusal(client):
 
 
 async def test_other_bytes_than_asked_for_are_not_taken(client):
-    client.answers = [{**LOADED, "digest": "sha256:" + "0" * 64}]
+    client.answers = [{**LOADED, "digest": "sha256:" + "0" * 64}] * 2
     with pytest.raises(OperatorError, match="damaged"):
         await EngineLink(client).ensure_resident([DIGEST], read_blob)
 
@@ -94,7 +116,7 @@ async def test_what_the_engine_client_raises_becomes_ours(client):
         raise Exception("Call to collective_rpc method failed: timed out")
 
     link = EngineLink(client)
-    client.collective_rpc = fails
+    client._call_utility_async = fails
     with pytest.raises(OperatorError, match="timed out") as refusal:
         await link.ensure_resident([DIGEST], read_blob)
     assert refusal.value.code == "engine_unavailable"

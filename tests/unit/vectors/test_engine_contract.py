@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from steersman_vectors.engine_contract import (
+    LOAD_POLL_S,
     EngineSteering,
     Intake,
+    load_pauses,
     note_loaded,
     parse_layers,
     read_engine_config,
@@ -30,6 +32,30 @@ def test_engine_options_are_read_or_refused() -> None:
     ):
         with pytest.raises(OperatorError):
             call()
+
+
+def test_global_layers_are_those_that_the_config_names_so() -> None:
+    mixed = ["sliding_attention", "full_attention", "linear_attention", "full_attention"]
+    asked = EngineSteering(layers=parse_layers("global"))
+    assert asked.layer_indices(4, mixed) == (1, 3)
+    for kinds in (None, [], ["sliding_attention"] * 4, mixed[:3]):
+        with pytest.raises(OperatorError, match="Use 'all'") as refusal:
+            asked.layer_indices(4, kinds)
+        assert refusal.value.code == "invalid_steering_layers"
+
+
+def test_one_worker_that_still_loads_keeps_all_waiting() -> None:
+    intake = Intake()
+    held = {"digest": "d", "reach": [2.5, 0]}
+    assert note_loaded(intake, [held, {"pending": True}]) is None
+    assert intake.resident == {}
+
+
+def test_a_load_is_asked_after_more_and_more_slowly() -> None:
+    pauses = load_pauses()
+    taken = [next(pauses) for _ in range(10)]
+    assert taken == sorted(taken)
+    assert (taken[0], taken[-1]) == LOAD_POLL_S
 
 
 def test_one_worker_that_refuses_refuses_for_all() -> None:
