@@ -293,7 +293,7 @@ def ranks_of(worker: Any) -> dict[str, int]:
     from vllm.distributed.parallel_state import get_pp_group, get_tp_group
 
     return {
-        "data_parallel": int(worker.vllm_config.parallel_config.data_parallel_rank),
+        "data_parallel": int(worker.vllm_config.parallel_config.data_parallel_index),
         "pipeline_parallel": int(get_pp_group().rank_in_group),
         "tensor_parallel": int(get_tp_group().rank_in_group),
     }

@@ -25,12 +25,11 @@ MESSAGES = [
 
 
 def chat(server, steering=..., **options):
-    options.setdefault("temperature", 0)
+    options = {"temperature": 0, "max_tokens": 12} | options
     body = {} if steering is ... else {"steering": steering}
     extra = {**body, "ignore_eos": True, "return_token_ids": True}
     return server.client.chat.completions.create(
-        model=str(server.model), messages=MESSAGES, max_tokens=12,
-        extra_body=extra, **options,
+        model=str(server.model), messages=MESSAGES, extra_body=extra, **options,
     )  # fmt: skip
 
 

@@ -122,23 +122,50 @@ def test_a_port_in_use_is_named(server, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    ("engines", "how"), [(1, signal.SIGTERM), (2, signal.SIGTERM), (2, signal.SIGKILL)]
+)
 def test_two_api_processes_steer_alike_and_nothing_outlives_them(
-    tiny_model, vector_files, tmp_path, server, how
+    tiny_model, vector_files, tmp_path, server, engines, how
 ):
-    """However the first process ends: told to, or killed."""
+    """With one engine or two data-parallel ones; whether the first process is told or killed."""
     run("vectors", "import", vector_files["empathy"], "--name", "empathy", "--model", tiny_model,
         "--data-dir", tmp_path / "data")  # fmt: skip
-    two = start(tiny_model, tmp_path / "data", tmp_path / "log", "--api-server-count", "2")
+    two = start(
+        tiny_model, tmp_path / "data", tmp_path / "log", "--api-server-count", "2",
+        "--data-parallel-size", str(engines),
+    )  # fmt: skip
     family = psutil.Process(two.process.pid).children(recursive=True)
     try:
+        workers = two.get("/v1/steering/health")["workers"]
+        assert [w["rank"]["data_parallel"] for w in workers] == list(range(engines))
+        assert all(w["self_test"] == [0, 1, 2, 3] and len(w["resident"]) == 1 for w in workers)
         field = {"vectors": {"empathy": 1.5}}
         expected = text(chat(server, field))
         assert expected != text(chat(server, False))
-        for _ in range(12):  # the kernel gives each connection to one of the two
-            assert text(chat(two, field)) == expected
+        for i in range(12):  # the kernel gives each connection to one of the two
+            to_rank = {"X-data-parallel-rank": str(i % engines)}
+            assert text(chat(two, field, extra_headers=to_rank)) == expected
     finally:
         two.process.send_signal(how)
         two.process.wait(timeout=60)
         _, alive = psutil.wait_procs(family, timeout=60)
     assert alive == [], [p.cmdline() for p in alive]
+
+
+def test_a_client_that_hangs_up_ends_its_request(server):
+    stream = chat(server, {"vectors": {"empathy": 1.5}}, stream=True, max_tokens=400)
+    next(iter(stream))
+
+    def tracked() -> int:
+        (worker,) = server.get("/v1/steering/health")["workers"]
+        return worker["tracked_requests"]
+
+    assert tracked() == 1
+    stream.close()
+
+    def gone() -> bool:
+        chat(server, False)  # an engine without work does not look
+        return tracked() == 0
+
+    wait_until(gone)
