@@ -204,12 +204,12 @@ def _refused_options(vllm_config: Any) -> Iterator[str]:
     parallel, cache = vllm_config.parallel_config, vllm_config.cache_config
     if parallel.use_ubatching:
         yield "microbatching (remove --enable-dbo / --ubatch-size)"
-    if parallel.use_sequence_parallel_moe or parallel.enable_hc_sp:
+    if parallel.use_sequence_parallel_moe or _is_on(parallel, "enable_hc_sp"):
         yield (
             "residuals sharded over the sequence (remove --enable-expert-parallel, or use one of "
             "tensor and data parallelism; remove --enable-hc-sp)"
         )
-    if parallel.enable_elastic_ep or parallel.enable_fault_tolerance:
+    if parallel.enable_elastic_ep or _is_on(parallel, "enable_fault_tolerance"):
         yield (
             "workers that come and go, without the vectors (remove --enable-elastic-ep and "
             "--enable-fault-tolerance)"
@@ -244,6 +244,11 @@ def refused_models(model_config: Any, *, token_scale: bool = False) -> list[str]
             "return the residual stream (remove --steering-token-scale)"
         )
     return refused
+
+
+def _is_on(config: Any, option: str) -> bool:
+    """Returns whether an option is on that only newer versions have; where there is none, no."""
+    return bool(getattr(config, option, False))
 
 
 def input_processor_of(llm: Any) -> Any:
