@@ -209,6 +209,8 @@ def _refused_options(vllm_config: Any) -> Iterator[str]:
             "residuals sharded over the sequence (remove --enable-expert-parallel, or use one of "
             "tensor and data parallelism; remove --enable-hc-sp)"
         )
+    if parallel.prefill_context_parallel_size > 1:
+        yield "prompts cut between ranks (remove --prefill-context-parallel-size)"
     if parallel.enable_elastic_ep or _is_on(parallel, "enable_fault_tolerance"):
         yield (
             "workers that come and go, without the vectors (remove --enable-elastic-ep and "

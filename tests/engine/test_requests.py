@@ -108,6 +108,7 @@ def test_scope_is_bound_by_the_engine_when_the_caller_names_one(eager, chat, bin
         ({"parallel_config.use_ubatching": True}, "microbatching"),
         ({"parallel_config.use_sequence_parallel_moe": True}, "--enable-expert-parallel"),
         ({"parallel_config.enable_hc_sp": True}, "--enable-hc-sp"),
+        ({"parallel_config.prefill_context_parallel_size": 2}, "--prefill-context-parallel"),
         ({"parallel_config.enable_elastic_ep": True}, "--enable-elastic-ep"),
         ({"parallel_config.enable_fault_tolerance": True}, "--enable-fault-tolerance"),
         ({"speculative_config": "ngram", "scheduler_config.async_scheduling": True}, "async"),
