@@ -68,7 +68,7 @@ docker-check: ## Run the Dockerfile's cpu steps in an empty root folder, without
 
 .PHONY: clean
 clean: ## Remove .venv, builds and caches; the demo's data stay
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-* build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 ##@ Demo model

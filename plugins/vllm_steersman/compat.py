@@ -3,8 +3,14 @@
 NOTE: no other file of the plugin imports vLLM. Each seam below names its vLLM function, and
 `tests/engine` runs all of them. The server's part (vLLM's command line) is in its `vllm_api.py`.
 
-    verified   how
-    0.32.0     CPU build, V1 runner, tests/engine; V2 runner, its classes' shape only (no GPU yet)
+    verified           how
+    0.32.0             CPU build, runner V1: all of tests
+    0.28.0 to 0.31.0   likewise: tests/engine, tests/unit/plugins, tests/e2e/test_openai_client.py
+    0.27.1             likewise; 0.27.0 differs from it in a draft model's file only
+    0.26.0             likewise, on torch 2.11's CUDA build without a GPU
+
+Runner V2: its classes' shape, on each release (tests/unit/plugins/test_runner_v2.py); no GPU yet.
+`deploy/setup/verify_version.sh` repeats this for any release that has a CPU build.
 """
 
 from __future__ import annotations
@@ -19,7 +25,10 @@ from numpy.typing import NDArray
 
 from steersman_vectors.errors import CallerError, OperatorError
 
-VERIFIED_VERSIONS = ("0.32.0",)
+VERIFIED_VERSIONS = (
+    "0.26.0", "0.27.0", "0.27.1", "0.28.0", "0.29.0", "0.30.0", "0.31.0", "0.32.0",
+)  # fmt: skip
+"""Oldest first."""
 OVERRIDE_ENV = "STEERSMAN_ALLOW_VLLM"
 TOKEN_SCALE_ARCHITECTURES = frozenset(
     {
@@ -204,12 +213,14 @@ def _refused_options(vllm_config: Any) -> Iterator[str]:
     parallel, cache = vllm_config.parallel_config, vllm_config.cache_config
     if parallel.use_ubatching:
         yield "microbatching (remove --enable-dbo / --ubatch-size)"
-    if parallel.use_sequence_parallel_moe or parallel.enable_hc_sp:
+    if parallel.use_sequence_parallel_moe or _is_on(parallel, "enable_hc_sp"):
         yield (
             "residuals sharded over the sequence (remove --enable-expert-parallel, or use one of "
             "tensor and data parallelism; remove --enable-hc-sp)"
         )
-    if parallel.enable_elastic_ep or parallel.enable_fault_tolerance:
+    if parallel.prefill_context_parallel_size > 1:
+        yield "prompts cut between ranks (remove --prefill-context-parallel-size)"
+    if parallel.enable_elastic_ep or _is_on(parallel, "enable_fault_tolerance"):
         yield (
             "workers that come and go, without the vectors (remove --enable-elastic-ep and "
             "--enable-fault-tolerance)"
@@ -244,6 +255,11 @@ def refused_models(model_config: Any, *, token_scale: bool = False) -> list[str]
             "return the residual stream (remove --steering-token-scale)"
         )
     return refused
+
+
+def _is_on(config: Any, option: str) -> bool:
+    """Returns whether an option is on that only newer versions have; where there is none, no."""
+    return bool(getattr(config, option, False))
 
 
 def input_processor_of(llm: Any) -> Any:

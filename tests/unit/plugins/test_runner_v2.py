@@ -44,6 +44,8 @@ class RecordingModelState(ModelState):
     def prepare_inputs_embeds(self, *args):
         return None
 
+    get_mm_embeddings = prepare_inputs_embeds  # its name until 0.28
+
     def prepare_attn(self, *args, **kwargs):
         return {}
 
