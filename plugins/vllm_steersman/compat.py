@@ -50,6 +50,7 @@ NOTE: some blocks of vLLM return a residual that `hidden` already holds (Cohere,
 delta goes to `hidden` and is right either way; a norm is not.
 """
 
+_ORIGINAL = "_steersman_original"
 _installed = False
 
 
@@ -83,6 +84,7 @@ def install() -> None:
     _install_prefix_cache()
     _install_runner_v1()
     _install_runner_v2()
+    _install_coordinator()
 
 
 def _install_intake() -> None:
@@ -151,6 +153,27 @@ def _install_runner_v2() -> None:
     from . import runner_v2
 
     _after(GPUModelRunner, "load_model", runner_v2.after_load_model)
+
+
+def _install_coordinator() -> None:
+    """`DPCoordinatorProc.run_coordinator`: run in the one process that loads no plugins."""
+    from vllm.v1.engine.coordinator import DPCoordinatorProc
+
+    setattr(DPCoordinatorProc, _ORIGINAL, DPCoordinatorProc.run_coordinator)
+    DPCoordinatorProc.run_coordinator = staticmethod(run_coordinator)
+
+
+def run_coordinator(*args: Any, **kwargs: Any) -> None:
+    """Runs vLLM's data-parallel coordinator; a new process finds this function by its name.
+
+    NOTE: a forked process has what `install` left there, a spawned one has vLLM as it is.
+    """
+    from vllm.v1.engine.coordinator import DPCoordinatorProc
+
+    from .orphan import end_with_parent
+
+    end_with_parent()
+    getattr(DPCoordinatorProc, _ORIGINAL, DPCoordinatorProc.run_coordinator)(*args, **kwargs)
 
 
 def before_method(instance: Any, name: str, first: Callable[..., None]) -> None:
