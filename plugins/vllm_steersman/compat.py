@@ -33,7 +33,6 @@ OVERRIDE_ENV = "STEERSMAN_ALLOW_VLLM"
 TOKEN_SCALE_ARCHITECTURES = frozenset(
     {
         "Gemma3ForCausalLM",
-        "Gemma3ForConditionalGeneration",
         "GPT2LMHeadModel",
         "LlamaForCausalLM",
         "MistralForCausalLM",

@@ -1,0 +1,103 @@
+"""docs/compatibility.md says what the code does: every test, refusal and list in it is real."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+import transformers as hf
+
+from tests.engine.test_architectures import ARCHITECTURES
+from tests.unit.vectors.test_template_families import FAMILIES
+from vllm_steersman import compat
+
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs/compatibility.md").read_text()
+
+
+def section(title: str) -> str:
+    return PAGE.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def rows(title: str) -> list[list[str]]:
+    """Returns the cells of a section's table, without its heading."""
+    lines = [line for line in section(title).splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def functions_of(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text())
+    return {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+def refusals(**differs) -> list[str]:
+    """Returns what is refused with every option on that the plugin looks at."""
+    model = SimpleNamespace(
+        enable_sleep_mode=True, is_encoder_decoder=True, runner_type="pooling",
+        hf_text_config=hf.DeepseekV3Config(), dtype=torch.float16, architecture="CohereForCausalLM",
+    )  # fmt: skip
+    parallel = SimpleNamespace(
+        use_ubatching=True, use_sequence_parallel_moe=True, enable_hc_sp=True,
+        prefill_context_parallel_size=2, enable_elastic_ep=True, enable_fault_tolerance=True,
+    )  # fmt: skip
+    options = {
+        "speculative_config": "ngram", "use_v2_model_runner": True, "model_config": model,
+        "scheduler_config": SimpleNamespace(async_scheduling=True), "parallel_config": parallel,
+        "kv_transfer_config": "connector",
+        "cache_config": SimpleNamespace(kv_sharing_fast_prefill=True),
+    } | differs  # fmt: skip
+    return compat.refused_features(SimpleNamespace(**options), token_scale=True)
+
+
+def test_every_test_that_is_named_exists():
+    named = re.findall(r"`((?:unit|engine|e2e)/[\w/]+\.py)(?:::(\w+))?`", PAGE)
+    assert len(named) > 20
+    for file, test in named:
+        path = ROOT / "tests" / file
+        assert path.is_file(), file
+        assert not test or test in functions_of(path), f"{file} has no {test}"
+
+
+def test_every_path_is_shown_by_a_test():
+    assert [row[0] for row in rows("Ways through the engine") if "::test_" not in row[2]] == []
+
+
+def test_what_is_refused_at_start_is_in_the_table_word_for_word():
+    said = [row[0] for row in rows("Refused when the server or the engine starts")]
+    assert sorted(said) == sorted({*refusals(), *refusals(use_v2_model_runner=False)})
+
+
+def test_what_is_refused_per_request_has_a_code_of_ours():
+    sources = [*(ROOT / "plugins").rglob("*.py"), *(ROOT / "server").rglob("*.py")]
+    sources += (ROOT / "vectors/steersman_vectors").rglob("*.py")
+    source = "".join(path.read_text() for path in sources)
+    for what, codes in rows("Refused per request"):
+        for code in re.findall(r"`(\w+)`", codes):
+            assert f'code="{code}"' in source, what
+
+
+def test_the_architectures_are_those_that_are_tested():
+    table = {row[0]: row[1:] for row in rows("Architectures")}
+    in_one_test = set(table) - {"llama", "idefics3"}
+    assert in_one_test == set(ARCHITECTURES)
+    by_norm = {name for name, word in table.values() if word == "yes"}
+    assert by_norm == compat.TOKEN_SCALE_ARCHITECTURES
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_each_is_the_class_that_hugging_face_names(name):
+    (row,) = [row for row in rows("Architectures") if row[0] == name]
+    assert row[1] == ARCHITECTURES[name].model.__name__
+
+
+def test_the_template_families_are_those_that_are_tested():
+    listed = section("Chat templates").split("\n\n")[1]
+    assert set(listed.split(", ")) == {name.split()[0] for name in FAMILIES} - {"llama2"}
+
+
+def test_the_versions_are_those_that_may_start():
+    assert section("vLLM").split(";")[0].strip() == ", ".join(compat.VERIFIED_VERSIONS)
