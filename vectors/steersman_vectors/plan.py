@@ -48,9 +48,10 @@ class SteeringPlan(BaseModel):
     def _canonical(cls, terms: tuple[tuple[str, float], ...]) -> tuple[tuple[str, float], ...]:
         alphas: dict[str, float] = {}
         for digest, alpha in terms:
-            if abs(alpha) > MAX_ALPHA:
-                raise ValueError(f"alpha {alpha:g} is out of range (|alpha| <= {MAX_ALPHA:g})")
             alphas[digest] = alphas.get(digest, 0.0) + alpha
+        for alpha in alphas.values():
+            if not abs(alpha) <= MAX_ALPHA:
+                raise ValueError(f"alpha {alpha:.10g} is out of range (|alpha| <= {MAX_ALPHA:g})")
         return tuple((d, a) for d, a in sorted(alphas.items()) if a != 0.0)
 
     @model_validator(mode="after")

@@ -101,6 +101,7 @@ def test_one_token_steers_the_header_only() -> None:
         {"kind": "constant", "tokens": 5},
         {"kind": "exponential"},
         {"kind": "exponential", "half_life_tokens": 0},
+        {"kind": "exponential", "half_life_tokens": 5e-324},  # its gate was NaN at the header
         {"kind": "exponential", "half_life_tokens": "5"},
         {"kind": "exponential", "half_life_tokens": 5, "tokens": 5},
         "linear",
