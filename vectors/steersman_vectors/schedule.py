@@ -51,7 +51,7 @@ class Exponential(_Schedule):
     """gate(d) = floor + (1 - floor) * 2 ** (-d / half_life_tokens)."""
 
     kind: Literal["exponential"] = "exponential"
-    half_life_tokens: float = Field(gt=0.0, le=1_000_000)
+    half_life_tokens: float = Field(ge=0.001, le=1_000_000)
     """Positions in which the gate falls half of the way that is left to `floor`."""
     floor: Floor = 0.0
 

@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+import safetensors.numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -98,6 +99,18 @@ def test_what_does_not_fit_the_engine_is_refused(vector, code):
         resident.load(native.dumps(vector))
     assert refusal.value.code == code
     assert len(resident) == 0
+
+
+@pytest.mark.parametrize("damage", [np.nan, np.inf, 0.0, 0.5])
+def test_bytes_whose_directions_are_none_are_refused(damage):
+    """As nothing but a damaged or hand-made file can hold: the registry refuses them before."""
+    digest = min(VECTORS)
+    directions = {f"layers.{i}": d * damage for i, d in VECTORS[digest].directions.items()}
+    card = native.card_json(VECTORS[digest].card)
+    data = safetensors.numpy.save(directions, metadata={native.CARD_KEY: card})
+    with pytest.raises(CallerError) as refusal:
+        loaded().load(data)
+    assert refusal.value.code == "invalid_vector"
 
 
 def collect(loader: BackgroundLoader, ticket: str) -> dict:

@@ -76,7 +76,10 @@ def test_turns_that_are_refused(spans: Any) -> None:
         decode_plan({"terms": [], "turns": spans})
 
 
-@given(JSON | st.fixed_dictionaries({"terms": JSON}, optional={"turns": JSON, "scope": JSON}))
+KEYS = {"turns": JSON, "scope": JSON, "schedule": JSON | st.fixed_dictionaries({"kind": JSON})}
+
+
+@given(JSON | st.fixed_dictionaries({"terms": JSON}, optional=KEYS))
 def test_any_wire_value_is_a_plan_or_a_caller_error(wire: Any) -> None:
     with suppress(CallerError):
         assert decode_plan(decode_plan(wire).to_wire()) == decode_plan(wire)
