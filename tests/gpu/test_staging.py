@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from vllm_steersman.attach import SteeringBuffers
-from vllm_steersman.staging import SLOTS, Staging
+from vllm_steersman.staging import ROW_SLOTS, SLOTS, RowWriter, Staging
 
 pytestmark = pytest.mark.gpu
 
@@ -52,3 +53,13 @@ def test_the_host_runs_ahead_of_the_device_by_as_many_steps_as_there_are_slots(b
     assert not late.query(), "the host waited for the device"
     staging.begin()
     assert late.query(), "a slot was given out again before its copy was over"
+
+
+def test_a_row_is_written_whole_while_earlier_ones_are_late():
+    rows = torch.zeros(3, 2 * ROW_SLOTS + 2, 8, device="cuda")
+    writer = RowWriter(rows)
+    for row in range(1, rows.shape[1]):
+        torch.cuda._sleep(LATE_CYCLES // 4)
+        writer.write(row, np.full((3, 8), row, dtype=np.float32))
+    expected = torch.arange(rows.shape[1], device="cuda")[None, :, None].expand_as(rows)
+    assert torch.equal(rows, expected.float())
