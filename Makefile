@@ -51,12 +51,16 @@ format: installed ## Rewrite the Python files as `make check` wants them
 	$(BIN)/ruff check --fix .
 
 .PHONY: test-gpu
-test-gpu: installed ## Run the tests that need an NVIDIA GPU
-	$(BIN)/python -m pytest -m gpu $(ARGS)
+test-gpu: installed ## Run the tests that need an NVIDIA GPU; without one they are skipped
+	$(BIN)/python -m pytest -m "gpu and not bench" $(ARGS)
 
 .PHONY: bench
 bench: installed ## Run the benchmarks (a quarter of an hour); figures go to docs/benchmarks
-	$(BIN)/python -m pytest -m bench -s $(ARGS)
+	$(BIN)/python -m pytest -m "bench and not gpu" -s $(ARGS)
+
+.PHONY: bench-gpu
+bench-gpu: installed ## Run the benchmarks that need an NVIDIA GPU (a quarter of an hour); without one they fail
+	$(BIN)/python -m pytest -m "bench and gpu" -s $(ARGS)
 
 .PHONY: lock
 lock: ## Resolve requirements/*.lock anew for both engines (no GPU needed)

@@ -1,8 +1,4 @@
-"""One engine in a process of its own, driven by lines of JSON: what `test_throughput.py` compares.
-
-The engine runs in this very process (no engine core of its own), so that a step's time is the
-step's and nothing else's.
-"""
+"""One engine in a process of its own, driven by lines of JSON: what `throughput.py` compares."""
 
 from __future__ import annotations
 
@@ -10,81 +6,145 @@ import json
 import os
 import sys
 import time
+from itertools import count
 from typing import Any
 
 import numpy as np
 
+from steersman_vectors.engine_contract import RPC_LOAD, intake_of, note_loaded
+from steersman_vectors.formats import native
+from steersman_vectors.vector import from_differences
+
 PROMPT_TOKENS = 32
-VOCABULARY = 8000
+PROMPT_VOCABULARY = 250
+"""Prompts are drawn from the first token ids, which every profile's model has."""
 
 
-def start(options: dict[str, Any]) -> tuple[Any, dict[str, str]]:
-    """Returns the engine and its vectors, by name -> digest; stock vLLM has none."""
-    from vllm import LLM
+class Engine:
+    """vLLM, its resident vectors, and the time that its decode steps take."""
 
-    steered: dict[str, Any] = {}
-    if options["layers"] is not None:
-        from vllm_steersman import engine_args
+    def __init__(self, options: dict[str, Any]) -> None:
+        from vllm import LLM
 
-        layers = options["layers"]
-        steered = engine_args(layers if layers == "all" else tuple(layers))
-    llm = LLM(
-        options["model"], dtype=options["dtype"], max_model_len=512, skip_tokenizer_init=True,
-        max_num_seqs=options["requests"], enforce_eager=options["eager"], disable_log_stats=True,
-        enable_prefix_caching=False, **steered,
-    )  # fmt: skip
-    digests = {}
-    if options["layers"] is not None:
-        from steersman_vectors.vector import from_differences
-        from vllm_steersman import load_vector
+        self.options = options
+        self.steered = options["layers"] is not None
+        steering: dict[str, Any] = {}
+        if self.steered:
+            from vllm_steersman import engine_args
 
-        rng = np.random.default_rng(0)
-        hidden, depth = options["hidden"], options["depth"]
-        chosen = range(depth) if options["layers"] == "all" else options["layers"]
-        for name in ("one", "two", "three"):
-            drawn = {i: rng.normal(size=hidden) for i in chosen}
-            digests[name] = load_vector(llm, from_differences(drawn, name=name, scale="unit"))
-    return llm, digests
+            layers = options["layers"]
+            steering = engine_args(layers if layers == "all" else tuple(layers))
+        self.llm = LLM(
+            options["model"], dtype=options["dtype"], load_format="dummy", max_model_len=512,
+            skip_tokenizer_init=True, max_num_seqs=options["requests"],
+            enforce_eager=options["eager"], disable_log_stats=True, enable_prefix_caching=False,
+            **options["more"], **steering,
+        )  # fmt: skip
+        self.rng = np.random.default_rng(1)
+        self.drawn = count()
+        self.names = count()
+        names = ("one", "two", "three") if self.steered else ()
+        self.digests = {name: self.load(self.draw()) for name in names}
 
+    def draw(self) -> bytes:
+        """Returns a new vector over the engine's layers, in the native format."""
+        depth, layers = self.options["depth"], self.options["layers"]
+        rng = np.random.default_rng(next(self.drawn))
+        chosen = range(depth) if layers == "all" else layers
+        drawn = {i: rng.normal(size=self.options["hidden"]) for i in chosen}
+        return native.dumps(from_differences(drawn, name="drawn", scale="unit"))
 
-def run(llm: Any, plans: list[dict[str, Any] | None], tokens: int) -> dict[str, Any]:
-    """Decodes `tokens` tokens for all plans at once; returns the decode steps' times in seconds."""
-    from vllm import SamplingParams
+    def load(self, vector: bytes) -> str:
+        """Makes a vector resident, as the server does, and returns its digest."""
+        answers = self.llm.collective_rpc(RPC_LOAD, args=(vector,))
+        return note_loaded(intake_of(self.llm.llm_engine.input_processor), answers)
 
-    rng = np.random.default_rng(1)
-    engine = llm.llm_engine
-    for i, plan in enumerate(plans):
-        extra = None if plan is None else {"steering": plan}
+    def add(self, plan: dict[str, Any] | None, tokens: int) -> str:
+        from vllm import SamplingParams
+
         params = SamplingParams(
-            temperature=0.0, max_tokens=tokens, ignore_eos=True, detokenize=False, extra_args=extra
-        )
-        prompt = rng.integers(3, VOCABULARY, PROMPT_TOKENS).tolist()
-        engine.add_request(f"{time.monotonic_ns()}-{i}", {"prompt_token_ids": prompt}, params)
-    steps = []
-    while engine.has_unfinished_requests():
-        started = time.perf_counter()
-        engine.step()
-        steps.append(time.perf_counter() - started)
-    return {"steps": steps[-(tokens - 1) :]}
+            temperature=0.0, max_tokens=tokens, ignore_eos=True, detokenize=False,
+            extra_args=None if plan is None else {"steering": plan},
+        )  # fmt: skip
+        name = f"request-{next(self.names)}"
+        prompt = self.rng.integers(3, PROMPT_VOCABULARY, PROMPT_TOKENS).tolist()
+        self.llm.llm_engine.add_request(name, {"prompt_token_ids": prompt}, params)
+        return name
+
+    def add_together(self, plans: list[dict[str, Any] | None], tokens: int) -> list[str]:
+        """Adds a request for each plan; none is scheduled before all are there."""
+        self.llm.sleep(level=0)
+        names = [self.add(plan, tokens) for plan in plans]
+        self.llm.wake_up(tags=["scheduling"])
+        return names
+
+    def decode(self, plans: list[dict[str, Any] | None], tokens: int) -> list[float]:
+        """Decodes `tokens` tokens for all plans at once; returns the decode steps' times."""
+        self.add_together(plans, tokens)
+        steps = []
+        while self.llm.llm_engine.has_unfinished_requests():
+            started = time.perf_counter()
+            self.llm.llm_engine.step()
+            steps.append(time.perf_counter() - started)
+        return steps[-(tokens - 1) :]
+
+    def decode_with_arrivals(
+        self, plans: list[dict[str, Any] | None], tokens: int, every: int
+    ) -> list[float]:
+        """As `decode`, but every few steps one request goes and another comes.
+
+        Where requests are steered, each newcomer is by a vector that nobody has loaded before:
+        its admission is in the step's time.
+        """
+        engine = self.llm.llm_engine
+        long = 2 * tokens  # nobody ends on its own
+        running = self.add_together(plans, long)
+        vectors = [self.draw() for _ in range(tokens // every)] if plans[0] else []
+        loaded = []
+        while len(engine.step()) < len(plans):
+            pass  # all prefilled
+        steps = []
+        for k in range(1, tokens):
+            started = time.perf_counter()
+            if k % every == 0:
+                engine.abort_request([running.pop(0)])
+                plan = plans[0]
+                if plan is not None:
+                    loaded.append(self.load(vectors.pop()))
+                    plan = plan | {"terms": [[loaded[-1], plan["terms"][0][1]]]}
+                running.append(self.add(plan, long))
+            engine.step()
+            steps.append(time.perf_counter() - started)
+        engine.abort_request(running)
+        while engine.has_unfinished_requests():
+            engine.step()
+        for digest in loaded:
+            self.llm.collective_rpc("steering_unload", args=(digest,))
+        return steps
+
+    def wire(self, plan: dict[str, Any] | None) -> dict[str, Any] | None:
+        if plan is None:
+            return None
+        terms = [[self.digests[name], alpha] for name, alpha in plan["alphas"].items()]
+        schedule = plan.get("schedule", {"kind": "constant"})
+        return {"terms": terms, "schedule": schedule, "scope": "generation"}
 
 
 def main() -> None:
-    """Answers each line {"plans": [{"alphas": {name: alpha}, ...} or null], "tokens"}."""
+    """Answers each {"plans": [{"alphas": {name: alpha}, ...} or null], "tokens", "new_every"}."""
     options = json.loads(sys.argv[1])
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever vLLM prints goes to stderr
-    llm, digests = start(options)
+    engine = Engine(options)
     print(json.dumps({"ready": True}), file=answers, flush=True)
     for line in sys.stdin:
         command = json.loads(line)
-        plans = [None if p is None else _wire(p, digests) for p in command["plans"]]
-        print(json.dumps(run(llm, plans, command["tokens"])), file=answers, flush=True)
-
-
-def _wire(plan: dict[str, Any], digests: dict[str, str]) -> dict[str, Any]:
-    terms = [[digests[name], alpha] for name, alpha in plan["alphas"].items()]
-    schedule = plan.get("schedule", {"kind": "constant"})
-    return {"terms": terms, "schedule": schedule, "scope": "generation"}
+        plans = [engine.wire(plan) for plan in command["plans"]]
+        if command["new_every"]:
+            steps = engine.decode_with_arrivals(plans, command["tokens"], command["new_every"])
+        else:
+            steps = engine.decode(plans, command["tokens"])
+        print(json.dumps({"steps": steps}), file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,7 @@ Writes `docs/benchmarks/host-step.json` and `.md`.
 
 from __future__ import annotations
 
-import json
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,14 +15,13 @@ from steersman_vectors.formats import native
 from steersman_vectors.plan import SteeringPlan
 from steersman_vectors.schedule import CONSTANT, Exponential, Linear
 from steersman_vectors.vector import from_differences
-from tests.bench.test_throughput import machine
+from tests.bench.pages import machine, write
 from vllm_steersman.attach import SteeringBuffers
 from vllm_steersman.engine_state import EngineState
 from vllm_steersman.resident import ResidentVectors
 
 pytestmark = pytest.mark.bench
 
-OUT = Path(__file__).parents[2] / "docs/benchmarks"
 REQUESTS, STEPS, HIDDEN, LAYERS = 256, 3000, 64, 4
 MOVING = Linear(tokens=1_000_000)
 OPEN = ((10, None),)
@@ -94,9 +91,6 @@ def test_host_work_per_step():
         aim = AIMS.get(name, AIM)
         verdict = f"< {aim:g}: {'met' if p50 < aim else '**missed**'}"
         lines.append(f"| {name} | {p50:.1f} | {p99:.1f} | {verdict} |")
-    OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / "host-step.md").write_text("\n".join(lines) + "\n")
     record = {"machine": machine(), "requests": REQUESTS, "p50_p99_us": rows}
-    (OUT / "host-step.json").write_text(json.dumps(record, indent=1) + "\n")
-    print("\n".join(lines))
+    write("host-step", record, "\n".join(lines) + "\n")
     assert rows["nothing is steered"][0] < rows["linear, still falling"][0]

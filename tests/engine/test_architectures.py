@@ -15,7 +15,7 @@ from steersman_vectors.formats import native
 from steersman_vectors.plan import SteeringPlan
 from steersman_vectors.schedule import CONSTANT, Linear
 from steersman_vectors.vector import SteeringVector
-from tests.engine.conftest import TOLERANCE, boot, largest_error, make_vectors
+from tests.engine.engines import TOLERANCE, largest_error, make_vectors
 from tests.engine.reference import HuggingFaceReference
 from tests.tiny_model import HIDDEN, LAYERS, build_tokenizer
 
@@ -90,7 +90,7 @@ def random_plan(rng: random.Random, length: int, vectors: dict[str, SteeringVect
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_steered_log_probabilities_equal_hugging_face(name, tmp_path):
+def test_steered_log_probabilities_equal_hugging_face(name, boot, tmp_path):
     architecture = ARCHITECTURES[name]
     folder = architecture.build(tmp_path / name)
     vectors = make_vectors()
@@ -112,4 +112,4 @@ def test_steered_log_probabilities_equal_hugging_face(name, tmp_path):
                 changed |= largest_error(output, output.outputs[0], plain) > 100 * TOLERANCE
         assert changed
     finally:
-        engine.llm.llm_engine.engine_core.shutdown()
+        engine.stop()

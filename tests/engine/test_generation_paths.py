@@ -10,7 +10,7 @@ import pytest
 
 from steersman_vectors.plan import SteeringPlan
 from steersman_vectors.schedule import CONSTANT, Linear
-from tests.engine.conftest import TOLERANCE, largest_error
+from tests.engine.engines import TOLERANCE, largest_error
 from tests.engine.test_laws import WORDS, check_against_reference
 from tests.engine.test_prefix_cache import full_blocks
 from tests.tiny_model import TEXT

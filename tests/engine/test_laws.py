@@ -7,7 +7,7 @@ import random
 import pytest
 
 from steersman_vectors.schedule import CONSTANT, Exponential, Linear
-from tests.engine.conftest import CHUNK, TOLERANCE, largest_error
+from tests.engine.engines import CHUNK, TOLERANCE, largest_error
 from tests.tiny_model import TEXT
 
 pytestmark = pytest.mark.engine

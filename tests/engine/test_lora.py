@@ -17,7 +17,7 @@ import safetensors.torch
 import torch
 from transformers import LlamaForCausalLM
 
-from tests.engine.conftest import CHUNK, boot
+from tests.engine.engines import CHUNK
 from tests.engine.reference import HuggingFaceReference
 from tests.engine.test_laws import check_against_reference, random_plan, random_turns
 
@@ -70,13 +70,13 @@ def adapters(model_dir, tmp_path_factory) -> list[Adapter]:
 
 
 @pytest.fixture(scope="module")
-def with_lora(model_dir, vectors):
+def with_lora(boot, model_dir, vectors):
     engine = boot(
         model_dir, vectors, steered=True, enforce_eager=True, max_num_batched_tokens=CHUNK,
         enable_lora=True, max_lora_rank=RANK, max_loras=2,
     )  # fmt: skip
     yield engine
-    engine.llm.llm_engine.engine_core.shutdown()
+    engine.stop()
 
 
 def test_adapters_and_plans_mix_in_one_batch(with_lora, adapters, chat, bind, by_digest):

@@ -14,7 +14,7 @@ from steersman_vectors.chat_template import markers_of_tokenizer
 from steersman_vectors.plan import SteeringPlan
 from steersman_vectors.schedule import CONSTANT, Linear
 from steersman_vectors.spans import steered_turns
-from tests.engine.conftest import CHUNK, TOLERANCE, boot, largest_error, make_vectors
+from tests.engine.engines import CHUNK, TOLERANCE, largest_error, make_vectors
 from tests.engine.reference import HuggingFaceReference
 from tests.tiny_model import HIDDEN, LAYERS, build_tokenizer
 
@@ -65,14 +65,14 @@ def folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def seeing(folder):
+def seeing(boot, folder):
     vectors = {name: v for name, v in make_vectors().items() if name != "token"}
     engine = boot(
         folder, vectors, steered=True, enforce_eager=True, max_num_batched_tokens=CHUNK,
         token_scale=False,
     )  # fmt: skip
     yield engine
-    engine.llm.llm_engine.engine_core.shutdown()
+    engine.stop()
 
 
 def test_turns_are_steered_where_they_are_behind_an_image(seeing, folder, by_digest):

@@ -6,14 +6,14 @@ import random
 
 import pytest
 
-from tests.engine.conftest import CHUNK, boot
+from tests.engine.engines import CHUNK
 from tests.engine.test_laws import check_against_reference, random_plan, random_turns
 
 pytestmark = pytest.mark.engine
 
 
 @pytest.fixture(scope="module")
-def two_ranks(model_dir, vectors):
+def two_ranks(boot, model_dir, vectors):
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("VLLM_CPU_OMP_THREADS_BIND", "nobind")
         engine = boot(
@@ -21,7 +21,7 @@ def two_ranks(model_dir, vectors):
             tensor_parallel_size=2,
         )  # fmt: skip
         yield engine
-        engine.llm.llm_engine.engine_core.shutdown()
+        engine.stop()
 
 
 def test_random_plans_equal_the_reference_on_two_tensor_parallel_ranks(

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from tests.engine.conftest import CHUNK, boot
+from tests.engine.engines import CHUNK
 from tests.engine.test_laws import check_against_reference, random_plan, random_turns
 
 pytestmark = pytest.mark.engine
@@ -18,14 +18,14 @@ BLOCKS = 18
 
 
 @pytest.fixture(scope="module")
-def cramped(model_dir, vectors):
+def cramped(boot, model_dir, vectors):
     """Steered, eager, with a key-value cache of 17 usable blocks, counting its preemptions."""
     engine = boot(
         model_dir, vectors, steered=True, enforce_eager=True, max_num_batched_tokens=CHUNK,
         num_gpu_blocks_override=BLOCKS, disable_log_stats=False,
     )  # fmt: skip
     yield engine
-    engine.llm.llm_engine.engine_core.shutdown()
+    engine.stop()
 
 
 def preemptions(llm) -> int:

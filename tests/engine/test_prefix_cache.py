@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from steersman_vectors.schedule import Linear
-from tests.engine.conftest import BLOCK, TOLERANCE, largest_error
+from tests.engine.engines import BLOCK, TOLERANCE, largest_error
 from tests.tiny_model import TEXT
 
 pytestmark = pytest.mark.engine

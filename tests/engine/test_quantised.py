@@ -11,7 +11,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from tests.engine.conftest import CHUNK, boot, largest_error
+from tests.engine.engines import CHUNK, largest_error
 from tests.engine.reference import HuggingFaceReference
 from tests.engine.test_laws import random_plan, random_turns
 from tests.tiny_model import build_tiny_llama
@@ -81,11 +81,11 @@ def int8(tmp_path_factory) -> tuple[Path, HuggingFaceReference]:
 
 
 @pytest.fixture(scope="module")
-def quantised(int8, vectors):
+def quantised(boot, int8, vectors):
     engine = boot(int8[0], vectors, steered=True, enforce_eager=True, max_num_batched_tokens=CHUNK)
     assert engine.llm.llm_engine.vllm_config.model_config.quantization == "compressed-tensors"
     yield engine
-    engine.llm.llm_engine.engine_core.shutdown()
+    engine.stop()
 
 
 def test_int8_weights_are_steered_as_others_are(quantised, int8, chat, bind, by_digest):

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from tests.engine.conftest import CHUNK, boot
+from tests.engine.engines import CHUNK
 from tests.engine.test_laws import check_against_reference, random_plan, random_turns
 
 pytestmark = pytest.mark.engine
@@ -15,7 +15,7 @@ GENERATED = 48
 
 
 @pytest.fixture(scope="module")
-def speculating(model_dir, vectors):
+def speculating(boot, model_dir, vectors):
     """Steered, eager, drafting three tokens from earlier n-grams, counting what is accepted."""
     engine = boot(
         model_dir, vectors, steered=True, enforce_eager=True, max_num_batched_tokens=CHUNK,
@@ -26,7 +26,7 @@ def speculating(model_dir, vectors):
         },
     )  # fmt: skip
     yield engine
-    engine.llm.llm_engine.engine_core.shutdown()
+    engine.stop()
 
 
 def count(llm, name: str) -> int:

@@ -10,8 +10,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 MAKEFILE = (ROOT / "Makefile").read_text()
 PROMISED = {
-    *("help", "setup", "lock", "check", "test", "test-gpu", "bench", "demo", "demo-model"),
-    *("demo-report", "docker-check", "clean"),
+    *("help", "setup", "lock", "check", "test", "test-gpu", "bench", "bench-gpu"),
+    *("demo", "demo-model", "demo-report", "docker-check", "clean"),
 }
 INTERNAL = {"installed"}
 

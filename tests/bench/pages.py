@@ -1,0 +1,111 @@
+"""The pages that benchmarks write: their tables, their plots, and the machine they were made on."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tests.bench.profiles import Profile
+from tests.bench.throughput import NEW_EVERY
+
+OUT = Path(__file__).parents[2] / "docs/benchmarks"
+WRITTEN: list[str] = []
+"""The pages of this run, printed when all is over (see conftest.py)."""
+
+HEADING = """\
+# Throughput against stock vLLM, {title}
+
+{machine}, vLLM {vllm}, model runner {runner}. A random {family} of {depth} layers of {hidden},
+{dtype}, {requests} requests at once, {steps} decode steps, {rounds} interleaved rounds. `ratio` is
+stock's {statistic} step time over the case's in the same round: the median of the rounds, with
+their range. `stock vLLM again` is the noise. Where requests come and go, one is replaced every
+{new_every} steps, ratios are of mean step times, and the baseline is stock vLLM under that load.
+Made by `make {target}`.
+"""
+COLUMNS = "| case | ratio | range | aim | inter-token ms p50 | p99 |\n|---|---:|---|---|---:|---:|"
+MODES = {False: "Compiled", True: "Eager"}
+
+
+def machine() -> str:
+    """Returns the processor's name and, where there is one, the GPU's."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    name = next((x.split(": ")[1] for x in lines if x.startswith("model name")), "unknown CPU")
+    host = f"{name}, {os.cpu_count()} cores, {platform.system()}, torch {torch.__version__}"
+    return f"{torch.cuda.get_device_name()}; {host}" if torch.cuda.is_available() else host
+
+
+def write(name: str, record: dict[str, Any], page: str) -> None:
+    """Writes `docs/benchmarks/NAME.json` and `.md`."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    (OUT / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
+    (OUT / f"{name}.md").write_text(page)
+    WRITTEN.append(page)
+
+
+def write_throughput(profile: Profile, rows: list[dict[str, Any]]) -> None:
+    """Writes the page, the figures and the plot of a throughput benchmark."""
+    import vllm
+
+    record = {"machine": machine(), "vllm": vllm.__version__, "rows": rows}
+    name = f"throughput-{profile.name}"
+    write(name, record, throughput_page(profile, record))
+    plot(profile, rows, OUT / f"{name}.png")
+
+
+def throughput_page(profile: Profile, record: dict[str, Any]) -> str:
+    about = {
+        "title": profile.title, "depth": profile.depth, "hidden": profile.hidden,
+        "family": profile.model["model_type"].capitalize(),
+        "dtype": {"float32": "fp32", "bfloat16": "bf16"}[profile.dtype],
+        "requests": profile.requests, "rounds": profile.rounds, "steps": profile.tokens - 1,
+        "statistic": profile.statistic, "runner": profile.runner, "new_every": NEW_EVERY,
+        "target": "bench-gpu" if profile.name.startswith("gpu") else "bench",
+    }  # fmt: skip
+    out = [HEADING.format(**about, machine=record["machine"], vllm=record["vllm"])]
+    for eager in profile.modes:
+        out += [f"## {MODES[eager]}", "", COLUMNS]
+        out += [line(row) for row in record["rows"] if row["eager"] == eager] + [""]
+    return "\n".join([*out, f"![Ratios](throughput-{profile.name}.png)", ""])
+
+
+def line(row: dict[str, Any]) -> str:
+    aim = ""
+    if row["aim"] is not None and not row["eager"]:
+        aim = f">= {row['aim']}: " + ("met" if row["ratio"] >= row["aim"] else "**missed**")
+    return (
+        f"| {row['case']} | {row['ratio']:.3f} | {row['ratio_low']:.3f} to {row['ratio_high']:.3f} "
+        f"| {aim} | {row['itl_ms_p50']:.1f} | {row['itl_ms_p99']:.1f} |"
+    )
+
+
+def plot(profile: Profile, rows: list[dict[str, Any]], path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    wide = 1.5 + 4.75 * len(profile.modes)
+    figure, axes = plt.subplots(
+        1, len(profile.modes), figsize=(wide, 4), sharey=True, layout="constrained", squeeze=False
+    )
+    for axis, eager in zip(axes[0], profile.modes, strict=True):
+        shown = [row for row in rows if row["eager"] == eager][::-1]
+        middle = [row["ratio"] for row in shown]
+        spread = [
+            [m - row["ratio_low"] for m, row in zip(middle, shown, strict=True)],
+            [row["ratio_high"] - m for m, row in zip(middle, shown, strict=True)],
+        ]
+        axis.errorbar(middle, range(len(shown)), xerr=spread, fmt="o", color="#0f766e", capsize=3)
+        axis.axvline(1.0, color="#9ca3af", zorder=0)
+        axis.set_yticks(range(len(shown)), [row["case"] for row in shown])
+        axis.set_title(MODES[eager].lower())
+        axis.set_xlabel("throughput, ratio to stock vLLM")
+        axis.grid(axis="x", color="#f3f4f6")
+        axis.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
