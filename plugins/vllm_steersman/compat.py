@@ -4,10 +4,11 @@ NOTE: no other file of the plugin imports vLLM. Each seam below names its vLLM f
 `tests/engine` runs all of them. The server's part (vLLM's command line) is in its `vllm_api.py`.
 
     verified           how
-    0.32.0             CPU build, runner V1: all of tests
-    0.28.0 to 0.31.0   likewise: tests/engine, tests/unit/plugins, tests/e2e/test_openai_client.py
-    0.27.1             likewise; 0.27.0 differs from it in a draft model's file only
-    0.26.0             likewise, on torch 2.11's CUDA build without a GPU
+    0.32.0             all of tests, on the CPU build with runner V1
+    0.28.0 to 0.31.0   likewise: laws, prefix cache, preemption and requests of tests/engine,
+                       tests/unit/plugins, tests/e2e/test_openai_client.py
+    0.27.1             as 0.28.0; 0.27.0 differs from it in a draft model's file only
+    0.26.0             as 0.28.0, on torch 2.11's CUDA build without a GPU
 
 Runner V2: its classes' shape, on each release (tests/unit/plugins/test_runner_v2.py); no GPU yet.
 `deploy/setup/verify_version.sh` repeats this for any release that has a CPU build.
