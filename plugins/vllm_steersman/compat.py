@@ -10,7 +10,8 @@ NOTE: no other file of the plugin imports vLLM. Each seam below names its vLLM f
     0.27.1             as 0.28.0; 0.27.0 differs from it in a draft model's file only
     0.26.0             as 0.28.0, on torch 2.11's CUDA build without a GPU
 
-Runner V2: its classes' shape, on each release (tests/unit/plugins/test_runner_v2.py); no GPU yet.
+Runner V2: on 0.32.0 the laws, prefix cache, preemption and requests on vLLM's own classes, Triton
+interpreted on a CPU (tests/engine_v2); on each release the classes' shape. No GPU yet (tests/gpu).
 `deploy/setup/verify_version.sh` repeats this for any release that has a CPU build.
 """
 

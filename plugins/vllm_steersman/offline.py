@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,8 +39,6 @@ def engine_args(
     >>> engine_args(layers=(23, 29))["additional_config"]["steering"]["layers"]
     [23, 29]
     """
-    # Read when the engine is configured. V2 has its adapter, but has not run on a GPU yet.
-    os.environ.setdefault("VLLM_USE_V2_MODEL_RUNNER", "0")
     config = EngineSteering.model_validate({"layers": layers, "token_scale": token_scale})
     return {
         "worker_extension_cls": WORKER_EXTENSION,

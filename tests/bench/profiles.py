@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 RUNNER = "VLLM_USE_V2_MODEL_RUNNER"
-"""Set for stock vLLM and for ours alike: left alone, they would choose differently."""
+"""Set for stock vLLM and for ours alike, so that a figure says which one it is of."""
 LLAMA = {
     "architectures": ["LlamaForCausalLM"],
     "model_type": "llama",

@@ -93,5 +93,3 @@ def _before_vllm() -> None:
         )
     # vLLM merely warns of an endpoint plugin that it cannot load, and serves without the edge.
     importlib.import_module("steersman_server.app")
-    # The runner that was verified on an engine; V2 has its adapter, but has not run on a GPU yet.
-    os.environ.setdefault("VLLM_USE_V2_MODEL_RUNNER", "0")

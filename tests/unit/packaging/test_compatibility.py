@@ -54,7 +54,7 @@ def refusals(**differs) -> list[str]:
 
 
 def test_every_test_that_is_named_exists():
-    named = re.findall(r"`((?:unit|engine|e2e)/[\w/]+\.py)(?:::(\w+))?`", PAGE)
+    named = re.findall(r"`((?:unit|engine|engine_v2|gpu|e2e)/[\w/]+\.py)(?:::(\w+))?`", PAGE)
     assert len(named) > 20
     for file, test in named:
         path = ROOT / "tests" / file

@@ -7,15 +7,10 @@ from pathlib import Path
 
 import pytest
 import redis
-from hypothesis import settings
 
 from steersman_vectors.registry.embedded import Embedded, open_registry
 
 from .samples import write_model
-
-# A busy machine is slow, not wrong.
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)
