@@ -19,7 +19,7 @@ from steersman_vectors.plan import SteeringPlan
 from steersman_vectors.schedule import CONSTANT, AnySchedule
 from steersman_vectors.spans import steered_turns
 from steersman_vectors.vector import SteeringVector
-from tests.engine.engines import CHUNK, CPU, Engine, Machine, make_vectors, start
+from tests.engine.engines import CHUNK, CPU, Engine, Machine, make_vectors, start, start_here
 from tests.engine.reference import HuggingFaceReference
 from tests.tiny_model import build_tiny_llama
 
@@ -38,6 +38,12 @@ def boot(machine) -> Iterator[Callable[..., Engine]]:
         for name, value in machine.environment.items():
             environment.setenv(name, value)
         yield partial(start, machine)
+
+
+@pytest.fixture(scope="session")
+def boot_here(boot, machine) -> Callable[..., Engine]:
+    """Returns `start_here` on this machine: for engines that one module needs."""
+    return partial(start_here, machine)
 
 
 @pytest.fixture(scope="session")

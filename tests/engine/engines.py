@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from steersman_vectors.plan import SteeringPlan
 from steersman_vectors.vector import SteeringVector, from_differences
@@ -26,9 +27,11 @@ class Machine:
 
     environment: Mapping[str, str]
     options: Mapping[str, Any]
+    in_process: Mapping[str, Any] | None = None
+    """Options of an engine inside of the test's own process, where one runs there."""
 
 
-CPU = Machine({"VLLM_CPU_KVCACHE_SPACE": "1"}, {})
+CPU = Machine({"VLLM_CPU_KVCACHE_SPACE": "1"}, {}, {"distributed_executor_backend": "uni"})
 
 
 @dataclass
@@ -81,7 +84,11 @@ class Engine:
         return self.llm.collective_rpc("steering_status")[0]
 
     def stop(self) -> None:
+        """Ends the engine, and what it left in this process if it was in it."""
+        from vllm.distributed import cleanup_dist_env_and_memory
+
         self.llm.llm_engine.engine_core.shutdown()
+        cleanup_dist_env_and_memory()
 
 
 def make_vectors() -> dict[str, SteeringVector]:
@@ -129,6 +136,18 @@ def start(
     llm = LLM(str(model_dir), **asked)
     digests = {name: load_vector(llm, v) for name, v in vectors.items()} if steered else {}
     return Engine(llm, digests)
+
+
+def start_here(machine: Machine, *args: Any, **options: Any) -> Engine:
+    """As `start`, inside of this process where the machine can: in 2 seconds, not in 17.
+
+    One such engine at a time.
+    """
+    if machine.in_process is None:
+        return start(machine, *args, **options)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+        return start(machine, *args, **machine.in_process, **options)
 
 
 def largest_error(output, completion, ids_logprobs) -> float:

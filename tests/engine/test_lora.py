@@ -70,8 +70,8 @@ def adapters(model_dir, tmp_path_factory) -> list[Adapter]:
 
 
 @pytest.fixture(scope="module")
-def with_lora(boot, model_dir, vectors):
-    engine = boot(
+def with_lora(boot_here, model_dir, vectors):
+    engine = boot_here(
         model_dir, vectors, steered=True, enforce_eager=True, max_num_batched_tokens=CHUNK,
         enable_lora=True, max_lora_rank=RANK, max_loras=2,
     )  # fmt: skip

@@ -65,9 +65,9 @@ def folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def seeing(boot, folder):
+def seeing(boot_here, folder):
     vectors = {name: v for name, v in make_vectors().items() if name != "token"}
-    engine = boot(
+    engine = boot_here(
         folder, vectors, steered=True, enforce_eager=True, max_num_batched_tokens=CHUNK,
         token_scale=False,
     )  # fmt: skip

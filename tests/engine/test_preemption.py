@@ -18,9 +18,9 @@ BLOCKS = 18
 
 
 @pytest.fixture(scope="module")
-def cramped(boot, model_dir, vectors):
+def cramped(boot_here, model_dir, vectors):
     """Steered, eager, with a key-value cache of 17 usable blocks, counting its preemptions."""
-    engine = boot(
+    engine = boot_here(
         model_dir, vectors, steered=True, enforce_eager=True, max_num_batched_tokens=CHUNK,
         num_gpu_blocks_override=BLOCKS, disable_log_stats=False,
     )  # fmt: skip

@@ -81,8 +81,10 @@ def int8(tmp_path_factory) -> tuple[Path, HuggingFaceReference]:
 
 
 @pytest.fixture(scope="module")
-def quantised(boot, int8, vectors):
-    engine = boot(int8[0], vectors, steered=True, enforce_eager=True, max_num_batched_tokens=CHUNK)
+def quantised(boot_here, int8, vectors):
+    engine = boot_here(
+        int8[0], vectors, steered=True, enforce_eager=True, max_num_batched_tokens=CHUNK
+    )
     assert engine.llm.llm_engine.vllm_config.model_config.quantization == "compressed-tensors"
     yield engine
     engine.stop()

@@ -15,9 +15,9 @@ GENERATED = 48
 
 
 @pytest.fixture(scope="module")
-def speculating(boot, model_dir, vectors):
+def speculating(boot_here, model_dir, vectors):
     """Steered, eager, drafting three tokens from earlier n-grams, counting what is accepted."""
-    engine = boot(
+    engine = boot_here(
         model_dir, vectors, steered=True, enforce_eager=True, max_num_batched_tokens=CHUNK,
         disable_log_stats=False,
         speculative_config={
