@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from steersman_vectors.engine_contract import RPC_LOAD, intake_of, note_loaded
+from steersman_vectors.engine_contract import RPC_LOAD, RPC_LOADED, intake_of, note_loaded
 from steersman_vectors.formats import native
 from steersman_vectors.vector import from_differences
 
@@ -41,23 +41,34 @@ class Engine:
             **options["more"], **steering,
         )  # fmt: skip
         self.rng = np.random.default_rng(1)
-        self.drawn = count()
-        self.names = count()
+        self.names, self.tickets = count(), count()
+        self.drawn: list[bytes] = []
+        """New vectors, in the native format."""
         names = ("one", "two", "three") if self.steered else ()
-        self.digests = {name: self.load(self.draw()) for name in names}
+        self.draw(len(names))
+        self.digests = {name: self.loaded(self.start_load()) for name in names}
 
-    def draw(self) -> bytes:
-        """Returns a new vector over the engine's layers, in the native format."""
+    def draw(self, more: int) -> None:
+        """Makes so many vectors over the engine's layers."""
         depth, layers = self.options["depth"], self.options["layers"]
-        rng = np.random.default_rng(next(self.drawn))
         chosen = range(depth) if layers == "all" else layers
-        drawn = {i: rng.normal(size=self.options["hidden"]) for i in chosen}
-        return native.dumps(from_differences(drawn, name="drawn", scale="unit"))
+        for _ in range(more):
+            drawn = {i: self.rng.normal(size=self.options["hidden"]) for i in chosen}
+            self.drawn.append(native.dumps(from_differences(drawn, name="drawn", scale="unit")))
 
-    def load(self, vector: bytes) -> str:
-        """Makes a vector resident, as the server does, and returns its digest."""
-        answers = self.llm.collective_rpc(RPC_LOAD, args=(vector,))
-        return note_loaded(intake_of(self.llm.llm_engine.input_processor), answers)
+    def start_load(self) -> str:
+        """Has the workers load a new vector beside their steps; returns its ticket."""
+        ticket = f"ticket-{next(self.tickets)}"
+        self.llm.collective_rpc(RPC_LOAD, args=(ticket, self.drawn.pop()))
+        return ticket
+
+    def loaded(self, ticket: str) -> str:
+        """Returns the digest of what was loaded; asks until it is."""
+        intake = intake_of(self.llm.llm_engine.input_processor)
+        while True:
+            digest = note_loaded(intake, self.llm.collective_rpc(RPC_LOADED, args=(ticket,)))
+            if digest is not None:
+                return digest
 
     def add(self, plan: dict[str, Any] | None, tokens: int) -> str:
         from vllm import SamplingParams
@@ -93,14 +104,17 @@ class Engine:
     ) -> list[float]:
         """As `decode`, but every few steps one request goes and another comes.
 
-        Where requests are steered, each newcomer is by a vector that nobody has loaded before:
-        its admission is in the step's time.
+        Where requests are steered, each newcomer is by a vector that nobody has used before. It is
+        loaded while others run, as the server does; asking for it is in the step's time.
         """
         engine = self.llm.llm_engine
         long = 2 * tokens  # nobody ends on its own
         running = self.add_together(plans, long)
-        vectors = [self.draw() for _ in range(tokens // every)] if plans[0] else []
-        loaded = []
+        digests = []
+        ticket = ""
+        if plans[0] is not None:
+            self.draw(tokens // every + 1)
+            ticket = self.start_load()
         while len(engine.step()) < len(plans):
             pass  # all prefilled
         steps = []
@@ -110,15 +124,18 @@ class Engine:
                 engine.abort_request([running.pop(0)])
                 plan = plans[0]
                 if plan is not None:
-                    loaded.append(self.load(vectors.pop()))
-                    plan = plan | {"terms": [[loaded[-1], plan["terms"][0][1]]]}
+                    digests.append(self.loaded(ticket))
+                    plan = plan | {"terms": [[digests[-1], plan["terms"][0][1]]]}
+                    ticket = self.start_load()
                 running.append(self.add(plan, long))
             engine.step()
             steps.append(time.perf_counter() - started)
         engine.abort_request(running)
         while engine.has_unfinished_requests():
             engine.step()
-        for digest in loaded:
+        if ticket:
+            digests.append(self.loaded(ticket))
+        for digest in digests:
             self.llm.collective_rpc("steering_unload", args=(digest,))
         return steps
 
