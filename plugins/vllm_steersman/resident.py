@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from steersman_vectors.card import VectorCard
+from steersman_vectors.engine_contract import why_not_served
 from steersman_vectors.errors import CallerError, InternalError
 from steersman_vectors.formats import native
 from steersman_vectors.reach import Reach, reach_of
@@ -66,12 +68,12 @@ class ResidentVectors:
         """Makes the vector in `data` (native format) resident; returns its digest and its reach.
 
         Raises `CallerError`: invalid_vector(_file), vector_model_mismatch (hidden size),
-        vector_layers_not_served (a layer that this engine has no hook on).
+        scale_not_served, vector_layers_not_served (a layer that this engine has no hook on).
         """
         digest = native.digest(data)
         if digest not in self._vectors:
             vector = native.loads(data)
-            self._check(vector)
+            self._check(vector.card)
             self._vectors[digest] = self._pack(vector)
         return digest, self._vectors[digest].reach
 
@@ -117,25 +119,13 @@ class ResidentVectors:
             reach=reach_of(vector.card),
         )
 
-    def _check(self, vector: SteeringVector) -> None:
-        name = vector.card.name
-        if vector.card.hidden_size != self.hidden_size:
+    def _check(self, card: VectorCard) -> None:
+        if card.hidden_size != self.hidden_size:
             raise CallerError(
-                f"vector {name!r} has hidden size {vector.card.hidden_size}, the engine's model "
-                f"has {self.hidden_size}: it was made for another model",
+                f"vector {card.name!r} has hidden size {card.hidden_size}, the engine's model has "
+                f"{self.hidden_size}: it was made for another model",
                 code="vector_model_mismatch",
             )
-        if vector.card.scale == "token" and not self.token_scale:
-            raise CallerError(
-                f"vector {name!r} has scale 'token', which this engine was started without. "
-                "Restart it with --steering-token-scale",
-                code="scale_not_served",
-            )
-        unserved = [i for i in vector.layers if i not in self.layers]
-        if unserved:
-            raise CallerError(
-                f"vector {name!r} steers layers {list(vector.layers)}, but the engine was started "
-                f"with steering layers {sorted(self.layers)}, which leave out {unserved}. Restart "
-                "it with --steering-layers all",
-                code="vector_layers_not_served",
-            )
+        refusal = why_not_served(card, self.layers, token_scale=self.token_scale)
+        if refusal is not None:
+            raise refusal

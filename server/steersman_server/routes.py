@@ -88,5 +88,5 @@ def _public(entry: VectorEntry, service: SteeringService) -> dict[str, Any]:
             name: preset.model_dump(mode="json", exclude={"evidence"}, exclude_none=True)
             for name, preset in card.presets.items()
         },
-        "servable": service.engine.serves(card),
+        "servable": service.engine.why_not(card) is None,
     }

@@ -81,7 +81,7 @@ class SteeringService:
         """Makes every version resident, so that no request has to wait for a load."""
         for entry in snapshot.entries():
             ours = entry.fingerprint == self.engine.fingerprint
-            if ours and self.engine.serves(entry.card):
+            if ours and self.engine.why_not(entry.card) is None:
                 try:
                     await self.link.ensure_resident([entry.digest], self.registry.store.blob)
                 except SteersmanError as error:

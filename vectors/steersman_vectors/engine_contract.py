@@ -6,12 +6,13 @@ vLLM's input processor, the one object that both sides hold.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from .card import VectorCard
 from .errors import CallerError, OperatorError
 from .reach import Reach
 from .spans import TurnMarkers
@@ -101,6 +102,33 @@ def parse_layers(text: str) -> Literal["all", "global"] | tuple[int, ...]:
             "23,29,35",
             code="invalid_steering_layers",
         ) from error
+
+
+def why_not_served(
+    card: VectorCard, layers: Collection[int], *, token_scale: bool, param: str | None = None
+) -> CallerError | None:
+    """Returns why an engine cannot use a vector with this card, or None when it can.
+
+    layers: decoder blocks with a hook, on all ranks together. token_scale: whether the engine was
+    started with it. param: the request's field that names the vector.
+    """
+    if card.scale == "token" and not token_scale:
+        return CallerError(
+            f"vector {card.name!r} has scale 'token', which this engine was started without. "
+            "Restart it with --steering-token-scale",
+            code="scale_not_served",
+            param=param,
+        )
+    unserved = sorted(set(card.layers).difference(layers))
+    if unserved:
+        return CallerError(
+            f"vector {card.name!r} steers layers {sorted(card.layers)}, but the engine was started "
+            f"with steering layers {sorted(layers)}, which leave out {unserved}. Restart it with "
+            "--steering-layers all",
+            code="vector_layers_not_served",
+            param=param,
+        )
+    return None
 
 
 def read_engine_config(additional_config: Any) -> EngineSteering | None:

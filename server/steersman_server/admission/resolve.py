@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from steersman_vectors.card import Preset, Scope, VectorCard
+from steersman_vectors.engine_contract import why_not_served
 from steersman_vectors.errors import CallerError, OperatorError
 from steersman_vectors.names import parse_ref
 from steersman_vectors.plan import MAX_ALPHA, SteeringPlan
@@ -38,9 +39,9 @@ class EngineFacts:
     largest_value: float = math.inf
     """The largest number that the engine's dtype can hold."""
 
-    def serves(self, card: VectorCard) -> bool:
-        """Returns whether requests can use a vector with this card."""
-        return set(card.layers) <= self.layers and (self.token_scale or card.scale != "token")
+    def why_not(self, card: VectorCard, param: str | None = None) -> CallerError | None:
+        """Returns why requests cannot use a vector with this card, or None when they can."""
+        return why_not_served(card, self.layers, token_scale=self.token_scale, param=param)
 
     @property
     def default_scope(self) -> Scope:
@@ -93,21 +94,9 @@ def _find(text: str, snapshot: RegistrySnapshot, engine: EngineFacts) -> VectorE
         message = f"{error.message}. Registered vectors: {known}"
         raise CallerError(message, code=error.code, param=f"{PARAM}.vectors") from error
     entry = snapshot.find(ref, engine.fingerprint)
-    if entry.card.scale == "token" and not engine.token_scale:
-        raise CallerError(
-            f"vector {text!r} has scale 'token', which this server was started without; restart it "
-            "with --steering-token-scale",
-            code="scale_not_served",
-            param=f"{PARAM}.vectors",
-        )
-    unserved = sorted(set(entry.card.layers) - engine.layers)
-    if unserved:
-        raise CallerError(
-            f"vector {text!r} steers layers {sorted(entry.card.layers)}, but this server was "
-            f"started without layers {unserved}; restart it with --steering-layers all",
-            code="vector_layers_not_served",
-            param=f"{PARAM}.vectors",
-        )
+    refusal = engine.why_not(entry.card, f"{PARAM}.vectors")
+    if refusal is not None:
+        raise refusal
     return entry
 
 
