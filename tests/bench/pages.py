@@ -21,12 +21,15 @@ HEADING = """\
 # Throughput against stock vLLM, {title}
 
 {machine}, vLLM {vllm}, model runner {runner}. A random {family} of {depth} layers of {hidden},
-{dtype}, {requests} requests at once, {steps} decode steps, {rounds} interleaved rounds. `ratio` is
-stock's {statistic} step time over the case's in the same round: the median of the rounds, with
-their range. `stock vLLM again` is the noise. Where requests come and go, one is replaced every
-{new_every} steps, ratios are of mean step times, and the baseline is stock vLLM under that load.
+{dtype}, {requests} requests at once, {steps} decode steps, {rounds} interleaved rounds after each of
+{starts} starts of all engines. `ratio` is stock's {statistic} step time over the case's in the same
+round: the median of the rounds, with their range. `stock vLLM again` is the noise{other}.
+Where requests come and go, one is replaced every {new_every} steps, ratios are of mean step times,
+and the baseline is stock vLLM under that load.
 Made by `make {target}`.
 """
+OTHER_PROCESS = """, that of another process included: two of the
+same kind can differ for as long as they live, by the memory that they got"""
 COLUMNS = "| case | ratio | range | aim | inter-token ms p50 | p99 |\n|---|---:|---|---|---:|---:|"
 MODES = {False: "Compiled", True: "Eager"}
 
@@ -63,6 +66,7 @@ def throughput_page(profile: Profile, record: dict[str, Any]) -> str:
         "family": profile.model["model_type"].capitalize(),
         "dtype": {"float32": "fp32", "bfloat16": "bf16"}[profile.dtype],
         "requests": profile.requests, "rounds": profile.rounds, "steps": profile.tokens - 1,
+        "starts": profile.starts, "other": OTHER_PROCESS if profile.starts > 1 else "",
         "statistic": profile.statistic, "runner": profile.runner, "new_every": NEW_EVERY,
         "target": "bench-gpu" if profile.name.startswith("gpu") else "bench",
     }  # fmt: skip

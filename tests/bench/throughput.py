@@ -32,6 +32,12 @@ class Case:
     plans: list[dict[str, Any] | None]
     aim: float | None = None
     new_every: int | None = None
+    process: int = 0
+    """Cases of equal layers share an engine, unless they ask for one more."""
+
+    @property
+    def engine(self) -> str:
+        return f"{self.layers} {self.process}"
 
     @property
     def baseline(self) -> str:
@@ -50,7 +56,7 @@ def cases_of(profile: Profile) -> list[Case]:
     own = [{"alphas": {"one": 0.5 + i / 100}} for i in range(n)]
     return [
         Case(STOCK, None, nothing),
-        Case("stock vLLM again", None, nothing),
+        Case("stock vLLM again", None, nothing, process=1 if profile.starts > 1 else 0),
         Case("idle, 5 layers hooked", five, nothing, 0.995),
         Case("idle, every layer hooked", "all", nothing, 0.995),
         Case("steered at 1 layer", [depth // 2], same("one")),
@@ -107,9 +113,9 @@ class EngineProcess:
 def boot(
     profile: Profile, folder: Path, cases: list[Case], eager: bool
 ) -> dict[str, EngineProcess]:
-    """Returns the engines that the cases need, by their layers, ready."""
+    """Returns the engines that the cases need, ready, started in the order of the cases."""
     engines: dict[str, EngineProcess] = {}
-    distinct = {str(case.layers): case.layers for case in cases}
+    distinct = {case.engine: case.layers for case in cases}
     try:
         for name, layers in distinct.items():
             engines[name] = EngineProcess(profile, folder, layers, eager)
@@ -130,19 +136,26 @@ def stop(engines: dict[str, EngineProcess]) -> None:
 
 
 def measure(profile: Profile, folder: Path, *, eager: bool) -> list[dict[str, Any]]:
-    """Returns a row for each case; folder is where the model's config.json is written."""
+    """Returns a row for each case; folder is where the model's config.json is written.
+
+    NOTE: a process keeps what memory it got, and two of stock vLLM can differ by a tenth for as
+    long as they live; the first one to start tends to be the slower. So engines are started anew,
+    in another order, as often as the profile says.
+    """
     (folder / "config.json").write_text(json.dumps(profile.model))
     cases = cases_of(profile)
-    engines = boot(profile, folder, cases, eager)
     times: dict[str, list[list[float]]] = {case.name: [] for case in cases}
-    try:
-        for case in cases:  # warm up
-            engines[str(case.layers)].steps(case, profile.tokens)
-        for round_no in range(profile.rounds):
-            for case in cases if round_no % 2 == 0 else reversed(cases):
-                times[case.name].append(engines[str(case.layers)].steps(case, profile.tokens))
-    finally:
-        stop(engines)
+    for start_no in range(profile.starts):
+        turned = start_no * len(cases) // profile.starts
+        engines = boot(profile, folder, cases[turned:] + cases[:turned], eager)
+        try:
+            for case in cases:  # warm up
+                engines[case.engine].steps(case, profile.tokens)
+            for round_no in range(profile.rounds):
+                for case in cases if round_no % 2 == 0 else reversed(cases):
+                    times[case.name].append(engines[case.engine].steps(case, profile.tokens))
+        finally:
+            stop(engines)
     return [row_of(case, times, profile.statistic) | {"eager": eager} for case in cases]
 
 
