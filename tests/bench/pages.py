@@ -21,9 +21,9 @@ HEADING = """\
 # Throughput against stock vLLM, {title}
 
 {machine}, vLLM {vllm}, model runner {runner}. A random {family} of {depth} layers of {hidden},
-{dtype}, {requests} requests at once, {steps} decode steps, {rounds} interleaved rounds after each of
-{starts} starts of all engines. `ratio` is stock's {statistic} step time over the case's in the same
-round: the median of the rounds, with their range. `stock vLLM again` is the noise{other}.
+{dtype}, {requests} requests at once, {steps} decode steps, {rounds} interleaved rounds after each
+of {starts} starts of all engines. `ratio` is stock's {statistic} step time over the case's in the
+same round: the median of the rounds, with their range. `stock vLLM again` is the noise{other}.
 Where requests come and go, one is replaced every {new_every} steps, ratios are of mean step times,
 and the baseline is stock vLLM under that load.
 Made by `make {target}`.
