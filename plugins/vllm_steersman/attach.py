@@ -34,12 +34,27 @@ class SteeringBuffers:
     layers: tuple[int, ...]
     """layer_idx of each first index of `rows`."""
     token_rows: torch.Tensor | None = None
+    blocks: tuple[nn.Module, ...] = ()
+    """The steered blocks, in the order of `layers`."""
+
+    def hooked(self) -> tuple[int, ...]:
+        """Returns the layers whose block has the hook, and reads these very rows."""
+        return tuple(
+            layer_idx
+            for layer_idx, block, rows in zip(self.layers, self.blocks, self.rows, strict=True)
+            if steer_block_output in block._forward_hooks.values()
+            and _same_memory(block.steering_rows, rows)
+        )
 
     @property
     def nbytes(self) -> int:
         """Returns the bytes held on the device."""
         held = (self.rows, self.token_row, self.token_gate, self.token_rows)
         return sum(t.numel() * t.element_size() for t in held if t is not None)
+
+
+def _same_memory(a: Any, b: torch.Tensor) -> bool:
+    return isinstance(a, torch.Tensor) and a.data_ptr() == b.data_ptr()
 
 
 def steer(
@@ -136,6 +151,7 @@ def attach(
         token_gate=torch.zeros(max_tokens, 1, dtype=torch.float32, device=device),
         layers=local,
         token_rows=torch.zeros(*shape, dtype=dtype, device=device) if token_scale else None,
+        blocks=tuple(blocks[i] for i in local),
     )
     for k, layer_idx in enumerate(local):
         block = blocks[layer_idx]

@@ -242,6 +242,8 @@ def _refused_options(vllm_config: Any) -> Iterator[str]:
             "residuals sharded over the sequence (remove --enable-expert-parallel, or use one of "
             "tensor and data parallelism; remove --enable-hc-sp)"
         )
+    if _is_on(vllm_config.compilation_config.pass_config, "enable_sp"):
+        yield "sequence parallelism by compiler pass (remove enable_sp and fuse_gemm_comms)"
     if parallel.prefill_context_parallel_size > 1:
         yield "prompts cut between ranks (remove --prefill-context-parallel-size)"
     if parallel.enable_elastic_ep or _is_on(parallel, "enable_fault_tolerance"):

@@ -15,7 +15,7 @@ from .resident import ResidentVectors
 from .route import Batch, route, track_of
 from .rows import RowPool
 from .staging import RowWriter, Staging
-from .table import Table
+from .table import UNKNOWN, Table
 
 
 class EngineState:
@@ -94,18 +94,20 @@ class EngineState:
 
     def _rebatch(self, order: list[str]) -> None:
         slots = self._table.slots(order)
-        if not self._table.has_rows(slots):
-            self._assign_rows(slots)
+        rows = self._table.rows(slots)
+        if (rows == UNKNOWN).any():
+            self._assign_rows(slots[rows == UNKNOWN].tolist(), set(rows.tolist()))
         self._batch = self._table.batch(slots)
         self._order = list(order)
         self._settled = False
 
-    def _assign_rows(self, slots: NDArray[np.int64]) -> None:
-        """Gives every plan of the batch a row, and writes those that are new."""
-        tracks = {slot: track for slot in slots.tolist() if (track := self._table.tracks[slot])}
+    def _assign_rows(self, newcomers: list[int], in_use: set[int]) -> None:
+        """Gives the plans of these slots rows beside those in use; writes those that are new."""
+        tracks = {slot: track for slot in newcomers if (track := self._table.tracks[slot])}
         terms = {track.row_key: track.terms for track in tracks.values()}
-        assignment = self.pool.assign(terms)
-        self.high_water = max(self.high_water, len(terms))
+        in_use -= {0, UNKNOWN}
+        assignment = self.pool.assign(terms, in_use)
+        self.high_water = max(self.high_water, len(in_use.union(assignment.row_of.values())))
         unwritten = list(assignment.to_write)
         for key in unwritten:
             self._table.forget_row(assignment.row_of[key])

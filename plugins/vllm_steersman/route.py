@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -122,7 +123,10 @@ def _route_closed(
     """Writes the tokens of request i that lie in finished turns of its prompt."""
     track = batch.tracks[batch.slots[i]]
     assert track is not None
-    for turn_start, turn_end in track.closed:
+    for k in range(max(0, bisect_right(track.closed, (computed, NEVER)) - 1), len(track.closed)):
+        turn_start, turn_end = track.closed[k]
+        if turn_start >= computed + scheduled:
+            return
         begin, stop = max(turn_start, computed), min(turn_end, computed + scheduled)
         if begin < stop:
             where = slice(first + begin - computed, first + stop - computed)

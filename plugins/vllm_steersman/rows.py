@@ -33,20 +33,27 @@ class RowPool:
     def __len__(self) -> int:
         return len(self._row_of)
 
-    def assign(self, keys: Collection[str]) -> Assignment:
-        """Returns rows for all keys of one step; raises `InternalError` beyond capacity."""
+    def assign(self, keys: Collection[str], in_use: Collection[int] = ()) -> Assignment:
+        """Returns rows for keys that the step needs besides the rows that it has in use.
+
+        Raises `InternalError` beyond capacity.
+        """
         needed = dict.fromkeys(keys)
-        if len(needed) > self.capacity:
-            raise InternalError(
-                f"{len(needed)} distinct plans in one step, but only {self.capacity} rows",
-                code="row_pool_exhausted",
-            )
         for key in needed:
             if key in self._row_of:
                 self._row_of[key] = self._row_of.pop(key)
         to_write = tuple(key for key in needed if key not in self._row_of)
+        pinned = {self._row_of[key] for key in needed if key in self._row_of}.union(in_use)
+        if len(pinned) + len(to_write) > self.capacity:
+            raise InternalError(
+                f"{len(pinned) + len(to_write)} distinct plans in one step, but only "
+                f"{self.capacity} rows",
+                code="row_pool_exhausted",
+            )
         for key in to_write:
-            self._row_of[key] = self._free.pop() if self._free else self._take_over(needed)
+            row = self._free.pop() if self._free else self._take_over(pinned)
+            self._row_of[key] = row
+            pinned.add(row)
         return Assignment({key: self._row_of[key] for key in needed}, to_write)
 
     def forget(self, key: str) -> None:
@@ -55,6 +62,6 @@ class RowPool:
         if row is not None:
             self._free.append(row)
 
-    def _take_over(self, pinned: dict[str, None]) -> int:
-        oldest = next(key for key in self._row_of if key not in pinned)
+    def _take_over(self, pinned: Collection[int]) -> int:
+        oldest = next(key for key, row in self._row_of.items() if row not in pinned)
         return self._row_of.pop(oldest)

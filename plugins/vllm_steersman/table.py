@@ -66,9 +66,9 @@ class Table:
         get = self.slot_of.get
         return np.array([get(request_id, 0) for request_id in order], dtype=np.int64)
 
-    def has_rows(self, slots: NDArray[np.int64]) -> bool:
-        """Returns whether the delta of each slot lies in a row."""
-        return bool((self._row[slots] >= 0).all())
+    def rows(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Returns the row that each slot's delta lies in, or UNKNOWN."""
+        return self._row[slots]
 
     def set_row(self, slot: int, row: int) -> None:
         """Notes that the slot's delta lies in `row`."""

@@ -46,6 +46,7 @@ class SteeringWorkerExtension:
             "enabled": True,
             "rank": compat.ranks_of(self),
             "layers": list(state.buffers.layers),
+            "hooked": list(state.buffers.hooked()),
             "layers_all_ranks": sorted(state.resident.layers),
             "hidden_size": state.resident.hidden_size,
             "dtype": str(state.buffers.rows.dtype).removeprefix("torch."),

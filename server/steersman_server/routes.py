@@ -54,7 +54,7 @@ async def health(request: Request) -> Response:
             },
             "self_test": {"status": "passed", "seconds": service.self_test.seconds},
             "workers": [
-                {**worker, "self_test": sorted(set(worker["layers"]) & tested)}
+                {**worker, "self_test": sorted(set(worker["hooked"]) & tested)}
                 for worker in workers
             ],
         }

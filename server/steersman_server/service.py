@@ -56,6 +56,7 @@ class SteeringService:
             sorted(engine.layers),
             status[0]["hidden_size"],
             data_parallel_ranks(engine_client),
+            engine.largest_value,
         )
         log.info("self_test_passed", layers=len(self_test.layers), seconds=self_test.seconds)
         registry = await LiveRegistry.open(settings.registry_url)

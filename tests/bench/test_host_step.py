@@ -26,22 +26,31 @@ REQUESTS, STEPS, HIDDEN, LAYERS = 256, 3000, 64, 4
 MOVING = Linear(tokens=1_000_000)
 OPEN = ((10, None),)
 MULTI_TURN = ((2, 9), (10, None))
-# name: (schedule, turns, whether every request has a plan of its own, whether the batch changes)
+SWAP, NEWCOMER = "swap", "newcomer"
+# name: (schedule, turns, whether every request has a plan of its own, how the batch changes)
 CASES = {
-    "nothing is steered": (None, OPEN, False, False),
-    "constant": (CONSTANT, OPEN, False, False),
-    "constant, every plan its own": (CONSTANT, OPEN, True, False),
-    "linear, still falling": (MOVING, OPEN, False, False),
-    "exponential, still falling": (Exponential(half_life_tokens=1e5), OPEN, False, False),
-    "linear, earlier turns in the prompt": (MOVING, MULTI_TURN, False, False),
-    "constant, batch changes every step": (CONSTANT, OPEN, True, True),
-    "linear, batch changes every step": (MOVING, OPEN, True, True),
+    "nothing is steered": (None, OPEN, False, None),
+    "constant": (CONSTANT, OPEN, False, None),
+    "constant, every plan its own": (CONSTANT, OPEN, True, None),
+    "linear, still falling": (MOVING, OPEN, False, None),
+    "exponential, still falling": (Exponential(half_life_tokens=1e5), OPEN, False, None),
+    "linear, earlier turns in the prompt": (MOVING, MULTI_TURN, False, None),
+    "constant, two requests change places every step": (CONSTANT, OPEN, True, SWAP),
+    "linear, two requests change places every step": (MOVING, OPEN, True, SWAP),
+    "constant, one goes and one with a new plan comes every step": (CONSTANT, OPEN, True, NEWCOMER),
 }
 AIMS = {"nothing is steered": 3.0}
 AIM = 60.0
 
 
-def engine(schedule, turns, distinct: bool) -> EngineState:
+def plan_of(digest: str, alpha: float, case) -> SteeringPlan:
+    schedule, turns, _, _ = case
+    return SteeringPlan(terms=((digest, alpha),), schedule=schedule, turns=turns)
+
+
+def engine(case) -> tuple[EngineState, str]:
+    """Returns a worker with its requests, and the digest of its vector."""
+    schedule, _, distinct, _ = case
     buffers = SteeringBuffers(
         rows=torch.zeros(LAYERS, REQUESTS + 1, HIDDEN),
         token_row=torch.zeros(8192, dtype=torch.int64),
@@ -53,25 +62,29 @@ def engine(schedule, turns, distinct: bool) -> EngineState:
     digest, _ = resident.load(native.dumps(from_differences(drawn, name="v", scale="unit")))
     state = EngineState(buffers, resident, REQUESTS)
     for i in range(REQUESTS if schedule is not None else 0):
-        alpha = 1.0 + (i if distinct else 0)
-        state.add(str(i), SteeringPlan(terms=((digest, alpha),), schedule=schedule, turns=turns))
-    return state
+        state.add(str(i), plan_of(digest, 1.0 + (i if distinct else 0), case))
+    return state, digest
 
 
 def measure(case) -> tuple[float, float]:
     """Returns p50 and p99 of a decode step, us."""
-    schedule, turns, distinct, changes = case
-    state = engine(schedule, turns, distinct)
+    change = case[-1]
+    state, digest = engine(case)
     order = [str(i) for i in range(REQUESTS)]
     computed, scheduled = np.full(REQUESTS, 100, np.int32), np.ones(REQUESTS, np.int32)
     state.step(order, computed, scheduled)
     times = []
     for k in range(STEPS):
         computed += 1
-        if changes:
-            i = k % (REQUESTS - 1)
+        i = k % (REQUESTS - 1)
+        if change == SWAP:
             order[i], order[i + 1] = order[i + 1], order[i]
+        new = plan_of(digest, 1000.0 + k, case) if change == NEWCOMER else None
         started = time.perf_counter_ns()
+        if new is not None:
+            state.remove([order[i]])
+            order[i] = f"new {k}"
+            state.add(order[i], new)
         state.step(order, computed, scheduled)
         times.append((time.perf_counter_ns() - started) / 1e3)
     return float(np.percentile(times, 50)), float(np.percentile(times, 99))

@@ -12,6 +12,7 @@ import pytest
 from steersman_server.openai.middleware import GENERATION_ROUTES
 from tests.e2e.conftest import free_port, run, start
 from tests.e2e.test_openai_client import chat, text
+from tests.engine.test_architectures import ARCHITECTURES
 
 pytestmark = pytest.mark.e2e
 
@@ -151,6 +152,16 @@ def test_two_api_processes_steer_alike_and_nothing_outlives_them(
         two.process.wait(timeout=60)
         _, alive = psutil.wait_procs(family, timeout=60)
     assert alive == [], [p.cmdline() for p in alive]
+
+
+def test_the_globally_attending_layers_can_be_chosen(tmp_path):
+    model = ARCHITECTURES["gemma3"].build(tmp_path / "gemma3")
+    chosen = start(model, tmp_path / "data", tmp_path / "log", "--steering-layers", "global")
+    try:
+        (worker,) = chosen.get("/v1/steering/health")["workers"]
+        assert worker["layers"] == worker["self_test"] == [1, 3]
+    finally:
+        chosen.stop()
 
 
 def test_a_client_that_hangs_up_ends_its_request(server):

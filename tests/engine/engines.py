@@ -23,7 +23,7 @@ TOLERANCE = 1e-4
 
 @dataclass(frozen=True)
 class Machine:
-    """Where engines run: what is set around all of them, and options that each is started with."""
+    """Where engines run: what is set while one starts, and options that each is started with."""
 
     environment: Mapping[str, str]
     options: Mapping[str, Any]
@@ -133,7 +133,10 @@ def start(
         **machine.options,
         **options,
     }
-    llm = LLM(str(model_dir), **asked)
+    with pytest.MonkeyPatch.context() as environment:  # which the engine's processes inherit
+        for name, value in machine.environment.items():
+            environment.setenv(name, value)
+        llm = LLM(str(model_dir), **asked)
     digests = {name: load_vector(llm, v) for name, v in vectors.items()} if steered else {}
     return Engine(llm, digests)
 

@@ -37,7 +37,7 @@ def test_a_preempted_request_is_steered_as_if_it_had_never_stopped(
 ):
     rng = random.Random(23)
     prompts = [chat(*random_turns(rng)) for _ in range(REQUESTS)]
-    plans = [random_plan(rng, p, bind) for p in prompts[1:]] + [None]
+    plans = [*(random_plan(rng, p, bind) for p in prompts[:-1]), None]
     outputs = cramped.generate(prompts, plans, max_tokens=GENERATED)
     assert preemptions(cramped.llm) > 0
     assert all(len(o.outputs[0].token_ids) == GENERATED for o in outputs)

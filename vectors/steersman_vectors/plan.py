@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cached_property
 
@@ -87,9 +88,20 @@ class SteeringPlan(BaseModel):
         """Returns the plain JSON form for `extra_args`."""
         return self.model_dump(mode="json", exclude_none=False)
 
+    @cached_property
+    def _starts(self) -> tuple[int, ...]:
+        return tuple(start for start, _ in self.turns or ())
+
     def clipped(self, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-        """Yields (turn start, first, last + 1) of the steered positions inside `[start, end)`."""
-        for turn_start, turn_end in self.turns or ():
+        """Yields (turn start, first, last + 1) of the steered positions inside `[start, end)`.
+
+        Looks at the turns in there only: a long conversation is asked for each of its blocks.
+        """
+        turns = self.turns or ()
+        for k in range(max(0, bisect_right(self._starts, start) - 1), len(turns)):
+            turn_start, turn_end = turns[k]
+            if turn_start >= end:
+                return
             first = max(start, turn_start)
             stop = end if turn_end is None else min(end, turn_end)
             if first < stop:

@@ -7,7 +7,7 @@ may overflow is refused before it runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from .card import VectorCard
@@ -37,25 +37,37 @@ def reach_of(card: VectorCard) -> Reach:
     return Reach(sum(card.coefficient(layer_idx, 1.0) for layer_idx in card.layers), 0)
 
 
-def check_reach(doses: Iterable[tuple[float, Reach]], largest_value: float, param: str) -> None:
+def check_reach(doses: Sequence[tuple[float, Reach]], largest_value: float, param: str) -> None:
     """Refuses vectors at these alphas when the dtype may not hold what they make of a token.
 
     largest_value: of the dtype. Raises `CallerError(alpha_out_of_range)`.
     """
+    if not fits(doses, largest_value):
+        raise CallerError(
+            f"the vectors of this request can make a token {_longest(doses):.3g} long, and this "
+            f"engine's dtype leaves room for {_room(largest_value):.3g}. Lower the alphas",
+            code="alpha_out_of_range",
+            param=param,
+        )
+
+
+def fits(doses: Sequence[tuple[float, Reach]], largest_value: float) -> bool:
+    """Returns whether the dtype holds what vectors at these alphas make of a token."""
+    return _longest(doses) <= _room(largest_value)
+
+
+def _room(largest_value: float) -> float:
+    return min(largest_value / HEADROOM, LARGEST_SQUARABLE)
+
+
+def _longest(doses: Sequence[tuple[float, Reach]]) -> float:
     length, growth, layers = STREAM, 1.0, 0
     for alpha, reach in doses:
         length += abs(alpha) * reach.norm
         growth += abs(alpha) if reach.token_layers else 0.0
         layers = max(layers, reach.token_layers)
-    limit = min(largest_value / HEADROOM, LARGEST_SQUARABLE)
     try:
-        longest = length * growth**layers
+        longest: float = length * growth**layers
     except OverflowError:
-        longest = float("inf")
-    if not longest <= limit:
-        raise CallerError(
-            f"the vectors of this request can make a token {longest:.3g} long, and this engine's "
-            f"dtype leaves room for {limit:.3g}. Lower the alphas",
-            code="alpha_out_of_range",
-            param=param,
-        )
+        return float("inf")
+    return longest

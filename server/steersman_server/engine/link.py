@@ -26,6 +26,7 @@ from steersman_vectors.engine_contract import (
 from steersman_vectors.errors import OperatorError
 from steersman_vectors.plan import EXTRA_ARGS_KEY, SteeringPlan
 
+from ..serve.arguments import SELF_TEST_LOGPROBS
 from .vllm_api import ask_workers, one_greedy_token
 
 ReadBlob = Callable[[str], Awaitable[bytes]]
@@ -72,6 +73,13 @@ class EngineLink:
                 "the engine runs without steering; start it with `steersman serve`",
                 code="steering_not_enabled",
             )
+        for answer in answers:
+            if answer["hooked"] != answer["layers"]:
+                raise OperatorError(
+                    f"the worker of rank {answer['rank']} has lost its hooks: it steers layers "
+                    f"{answer['hooked']} of {answer['layers']}. Restart the server",
+                    code="self_test_failed",
+                )
         return answers
 
     async def ensure_resident(self, digests: Iterable[str], read_blob: ReadBlob) -> None:
@@ -96,15 +104,16 @@ class EngineLink:
             self._intake.resident.pop(digest, None)
             await self._ask(RPC_UNLOAD, digest)
 
-    async def logprob_of_one_token(
+    async def logprobs_of_one_token(
         self, prompt: Sequence[int], plan: SteeringPlan | None, rank: int | None
     ) -> dict[int, float]:
-        """Returns token -> log-probability of the first greedy token after `prompt`."""
+        """Returns token -> log-probability of the likeliest tokens after `prompt`."""
         extra = {} if rank is None else {"data_parallel_rank": rank}
         request_id = f"steersman-{uuid4().hex}"
+        params = one_greedy_token(SELF_TEST_LOGPROBS)
         with running_plan(plan):
             outputs = self._client.generate(
-                {"prompt_token_ids": list(prompt)}, one_greedy_token(), request_id, **extra
+                {"prompt_token_ids": list(prompt)}, params, request_id, **extra
             )
         async for output in outputs:
             (position,) = output.outputs[0].logprobs

@@ -8,16 +8,19 @@ through the same intake, scheduler, rows and compiled graph as requests do.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import uuid4
 
 import numpy as np
 
-from steersman_vectors.errors import OperatorError
+from steersman_vectors.errors import OperatorError, SteersmanError
 from steersman_vectors.formats import native
 from steersman_vectors.plan import SteeringPlan
+from steersman_vectors.reach import Reach, fits
 from steersman_vectors.vector import from_differences
 
 from .link import EngineLink
@@ -25,8 +28,8 @@ from .link import EngineLink
 PROMPT = (1, 2, 3, 4)
 ALPHAS = (1e2, 1e3, 1e4, 1e5)
 """In units of a direction of norm 1; residual streams differ in size by orders of magnitude."""
-VISIBLE = 0.05
-"""Change of a log-probability that no rounding makes, in bf16 either."""
+VISIBLE = 0.3
+"""Change of a log-probability that no rounding makes: logits up to 32 are 0.125 apart in bf16."""
 SEED = 20260101
 
 
@@ -40,19 +43,28 @@ class SelfTest:
 
 
 async def run_self_test(
-    link: EngineLink, layers: Sequence[int], hidden_size: int, ranks: Sequence[int | None]
+    link: EngineLink,
+    layers: Sequence[int],
+    hidden_size: int,
+    ranks: Sequence[int | None],
+    largest_value: float = math.inf,
 ) -> SelfTest:
     """Returns when every layer of every data-parallel engine was seen to steer.
 
+    largest_value: of the engine's dtype, which probes must fit.
     Raises `OperatorError(self_test_failed)`, naming the layers that did not, or alpha 0 that did.
     """
     started = time.monotonic()
     probes = await _load_probes(link, layers, hidden_size)
+    alphas = [alpha for alpha in ALPHAS if fits([(alpha, Reach(1.0, 0))], largest_value)]
     try:
         for rank in ranks:
-            await _test_engine(link, probes, rank)
-    finally:
-        await link.forget(probes.values())
+            await _test_engine(link, probes, rank, alphas)
+    except BaseException:
+        with suppress(SteersmanError):  # the first failure is the one to tell
+            await link.forget(probes.values())
+        raise
+    await link.forget(probes.values())
     return SelfTest(tuple(layers), round(time.monotonic() - started, 3))
 
 
@@ -73,16 +85,18 @@ async def _load_probes(link: EngineLink, layers: Sequence[int], hidden_size: int
     return probes
 
 
-async def _test_engine(link: EngineLink, probes: dict[int, str], rank: int | None) -> None:
-    plain = await link.logprob_of_one_token(PROMPT, None, rank)
-    zero = await link.logprob_of_one_token(PROMPT, _plan(next(iter(probes.values())), 0.0), rank)
+async def _test_engine(
+    link: EngineLink, probes: dict[int, str], rank: int | None, alphas: Sequence[float]
+) -> None:
+    plain = await link.logprobs_of_one_token(PROMPT, None, rank)
+    zero = await link.logprobs_of_one_token(PROMPT, _plan(next(iter(probes.values())), 0.0), rank)
     if _change(plain, zero) > VISIBLE:
         raise _failed("alpha 0 changes what the model says", rank)
     silent = dict(probes)
-    for alpha in ALPHAS:
+    for alpha in alphas:
         neighbour, *answers = await asyncio.gather(
-            link.logprob_of_one_token(PROMPT, None, rank),
-            *(link.logprob_of_one_token(PROMPT, _plan(d, alpha), rank) for d in silent.values()),
+            link.logprobs_of_one_token(PROMPT, None, rank),
+            *(link.logprobs_of_one_token(PROMPT, _plan(d, alpha), rank) for d in silent.values()),
         )
         if _change(plain, neighbour) > VISIBLE:
             raise _failed("a steered request changes its neighbour", rank)

@@ -70,11 +70,11 @@ def _cli_args() -> Any:
     return cli_args
 
 
-def one_greedy_token() -> Any:
-    """Returns sampling parameters for one greedy token with its log-probability."""
+def one_greedy_token(logprobs: int) -> Any:
+    """Returns sampling parameters for one greedy token with that many log-probabilities."""
     from vllm import SamplingParams
 
-    return SamplingParams(temperature=0.0, max_tokens=1, logprobs=1, detokenize=False)
+    return SamplingParams(temperature=0.0, max_tokens=1, logprobs=logprobs, detokenize=False)
 
 
 async def ask_workers(
@@ -95,7 +95,11 @@ async def ask_workers(
 
 def data_parallel_ranks(engine_client: Any) -> list[int | None]:
     """Returns the ranks that a request can be sent to; [None] where there is one engine only."""
-    size = int(engine_client.vllm_config.parallel_config.data_parallel_size)
+    parallel = engine_client.vllm_config.parallel_config
+    one_of_many_servers = parallel.local_engines_only
+    size = int(
+        parallel.data_parallel_size_local if one_of_many_servers else parallel.data_parallel_size
+    )
     return list(range(size)) if size > 1 else [None]
 
 

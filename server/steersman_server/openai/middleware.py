@@ -9,6 +9,7 @@ route is forgotten.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
@@ -50,6 +51,10 @@ class Admission(Protocol):
     def running(self, decision: Decision) -> Any:
         """Returns a context manager under which `generate` uses the decision's plan."""
         ...
+
+
+_FORM_FIELD = re.compile(rb'form-data;[^\r\n]*\bname="?steering\b', re.IGNORECASE)
+"""A part of a form, as audio is uploaded in."""
 
 
 class SteeringMiddleware:
@@ -98,7 +103,7 @@ class SteeringMiddleware:
         """Passes the request on, unless it asks for steering where there is none."""
         try:
             field, _ = take_field(body)
-            if field:
+            if field or (_has_type(scope, b"multipart/form-data") and _FORM_FIELD.search(body)):
                 raise CallerError(
                     f"{path} cannot be steered; remove 'steering'",
                     code="steering_unsupported",
@@ -114,8 +119,11 @@ def _may_steer(scope: Scope, path: str) -> bool:
     """Returns whether the body may hold a `steering` field that nobody would look at."""
     if path.startswith(OWN_PREFIX):
         return False
-    types = [v for k, v in scope["headers"] if k.lower() == b"content-type"]
-    return any(b"json" in value.lower() for value in types)
+    return _has_type(scope, b"json") or _has_type(scope, b"multipart/form-data")
+
+
+def _has_type(scope: Scope, part: bytes) -> bool:
+    return any(k.lower() == b"content-type" and part in v.lower() for k, v in scope["headers"])
 
 
 def _without_key(path: str) -> CallerError:

@@ -13,6 +13,8 @@ from steersman_vectors.engine_contract import CONFIG_KEY, WORKER_EXTENSION, Engi
 from steersman_vectors.errors import OperatorError
 
 LOOPBACK = "127.0.0.1"
+SELF_TEST_LOGPROBS = 5
+"""That the boot self-test reads: two answers with almost equal best tokens share some of them."""
 OTHER_PLUGIN_GROUPS = (
     "vllm.general_plugins",
     "vllm.io_processor_plugins",
@@ -35,7 +37,7 @@ def complete(args: Namespace, steering: EngineSteering, *, has_api_key: bool) ->
             f"{WORKER_EXTENSION} into one that subclasses both",
             code="engine_option_unsupported",
         )
-    unsupported = [*_without_edge(done), *_other_model(done)]
+    unsupported = [*_without_edge(done), *_without_self_test(done), *_other_model(done)]
     if unsupported:
         raise OperatorError(
             "cannot serve with " + "; ".join(unsupported), code="engine_option_unsupported"
@@ -60,6 +62,15 @@ def _without_edge(args: Namespace) -> Iterator[str]:
         yield (
             "--data-parallel-multi-port-external-lb, which starts servers without steering: start "
             "one `steersman serve` for each rank instead"
+        )
+
+
+def _without_self_test(args: Namespace) -> Iterator[str]:
+    """Yields options under which the boot self-test cannot see what it must."""
+    if 0 <= args.max_logprobs < SELF_TEST_LOGPROBS:
+        yield (
+            f"--max-logprobs {args.max_logprobs}: the boot self-test compares the first "
+            f"{SELF_TEST_LOGPROBS}. Give more, or leave it out"
         )
 
 

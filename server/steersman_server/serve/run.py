@@ -40,7 +40,8 @@ def serve(options: ServeOptions) -> None:
     """Runs until the server ends. Raises `SteersmanError` when it cannot start."""
     model_dir = resolve_model_dir(options.model)
     shape = read_shape(model_dir)
-    options.steering.layer_indices(shape.num_layers)
+    if options.steering.layers != "global":  # which those are, vLLM's view of the config tells
+        options.steering.layer_indices(shape.num_layers)
     vectors = [] if options.library is None else read_library(options.library, shape)
     _before_vllm()
     # The folder, not the name: what is fingerprinted is served, whatever the hub has by now.

@@ -48,6 +48,7 @@ def refusals(**differs) -> list[str]:
         "speculative_config": "ngram", "use_v2_model_runner": True, "model_config": model,
         "scheduler_config": SimpleNamespace(async_scheduling=True), "parallel_config": parallel,
         "kv_transfer_config": "connector",
+        "compilation_config": SimpleNamespace(pass_config=SimpleNamespace(enable_sp=True)),
         "cache_config": SimpleNamespace(kv_sharing_fast_prefill=True),
     } | differs  # fmt: skip
     return compat.refused_features(SimpleNamespace(**options), token_scale=True)

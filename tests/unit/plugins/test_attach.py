@@ -172,3 +172,15 @@ def test_a_block_whose_output_is_no_residual_stream_is_refused_by_name(shape):
     with pytest.raises(OperatorError, match="of type Block returns") as refusal:
         trunk.layers[1](torch.zeros(shape))
     assert refusal.value.code == "model_unsupported"
+
+
+def test_a_block_without_its_hook_or_with_other_rows_is_noticed():
+    trunk = Trunk(depth=4)
+    buffers = attach(
+        trunk.layers, (0, 1, 3), num_rows=ROWS, hidden_size=HIDDEN, max_tokens=TOKENS,
+        dtype=torch.float32, device=torch.device("cpu"),
+    )  # fmt: skip
+    assert buffers.hooked() == (0, 1, 3)
+    trunk.layers[0]._forward_hooks.clear()
+    trunk.layers[3].steering_rows = torch.zeros(ROWS, HIDDEN)
+    assert buffers.hooked() == (1,)

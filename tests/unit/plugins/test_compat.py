@@ -77,3 +77,10 @@ def model(config, dtype, architecture="LlamaForCausalLM"):
         hf_text_config=config, dtype=getattr(torch, dtype), architecture=architecture,
         is_encoder_decoder=False, runner_type="generate",
     )  # fmt: skip
+
+
+def test_rows_are_counted_as_the_models_memory():
+    """vLLM measured the model before the rows were there, and gives the rest to the KV cache."""
+    runner = SimpleNamespace(model_memory_usage=1000)
+    compat.count_model_memory(runner, 24)
+    assert runner.model_memory_usage == 1024

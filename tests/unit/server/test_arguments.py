@@ -34,6 +34,7 @@ def arguments(**changes) -> Namespace:
         "hf_config_path": None,
         "hf_overrides": {},
         "load_format": "auto",
+        "max_logprobs": 20,
         "quantization": None,
     }
     return Namespace(**{**base, **changes})
@@ -109,6 +110,7 @@ def test_what_contradicts_steering_is_refused(changes, named):
         ({"hf_config_path": "other"}, "--hf-config-path"),
         ({"hf_overrides": {"num_hidden_layers": 2}}, "--hf-overrides"),
         ({"load_format": "dummy"}, "--load-format dummy"),
+        ({"max_logprobs": 0}, "--max-logprobs 0"),
         ({"quantization": "fp8"}, "--quantization"),
     ],
 )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from steersman_server.engine.link import EngineLink, running_plan, with_plan
+from steersman_server.engine.vllm_api import data_parallel_ranks
 from steersman_vectors.errors import CallerError, OperatorError
 from steersman_vectors.formats import native
 from steersman_vectors.plan import SteeringPlan
@@ -127,3 +128,29 @@ async def test_an_engine_without_the_plugin_is_noticed(client, answers):
     client.answers = answers
     with pytest.raises(OperatorError, match="steersman serve"):
         await EngineLink(client).status()
+
+
+async def test_a_rank_that_lost_its_hooks_is_named(client):
+    whole = {"enabled": True, "rank": {"tensor_parallel": 0}, "layers": [0, 1], "hooked": [0, 1]}
+    client.answers = [whole, whole]
+    assert await EngineLink(client).status() == [whole, whole]
+    client.answers = [whole, {**whole, "rank": {"tensor_parallel": 1}, "hooked": [0]}]
+    with pytest.raises(OperatorError, match=r"'tensor_parallel': 1\} has lost its hooks"):
+        await EngineLink(client).status()
+
+
+@pytest.mark.parametrize(
+    ("size", "local", "own_engines_only", "ranks"),
+    [
+        (1, 1, False, [None]),
+        (4, 4, False, [0, 1, 2, 3]),
+        (4, 1, True, [None]),
+        (4, 2, True, [0, 1]),
+    ],
+)
+def test_a_server_asks_the_engines_that_it_can_reach(size, local, own_engines_only, ranks):
+    parallel = SimpleNamespace(
+        data_parallel_size=size, data_parallel_size_local=local, local_engines_only=own_engines_only
+    )
+    client = SimpleNamespace(vllm_config=SimpleNamespace(parallel_config=parallel))
+    assert data_parallel_ranks(client) == ranks

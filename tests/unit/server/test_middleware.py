@@ -151,6 +151,17 @@ async def test_other_routes_refuse_steering_and_are_left_alone_without(client, a
     assert admission.plans == []
 
 
+async def test_a_form_that_asks_for_steering_is_refused_too(client, admission):
+    """As audio is transcribed by: nobody would look at its fields."""
+    sound = {"file": ("a.wav", b"steering", "audio/wav")}
+    reply = await client.post("/v1/embeddings", files=sound, data={"steering": "{}"})
+    assert reply.status_code == 400
+    assert reply.json()["error"]["code"] == "steering_unsupported"
+    reply = await client.post("/v1/embeddings", files=sound, data={"prompt": "name=steering"})
+    assert reply.status_code == 200
+    assert admission.plans == []
+
+
 async def test_routes_that_vllm_leaves_open_are_closed_when_there_is_a_key(admission):
     paths = sorted(GENERATION_ROUTES)
     app = Starlette(routes=[Route(path, answer, methods=["POST"]) for path in paths])

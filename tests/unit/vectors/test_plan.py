@@ -67,6 +67,23 @@ def test_clipping_equals_position_by_position(spans: Any, start: int, end: int) 
     assert fast == slow
 
 
+def test_a_block_of_a_long_conversation_looks_at_its_own_turns_only() -> None:
+    """All blocks of a prompt are asked for, and the engine's core waits for it."""
+
+    class Counted(tuple):
+        looked_at = 0
+
+        def __getitem__(self, k: Any) -> Any:
+            Counted.looked_at += 1
+            return super().__getitem__(k)
+
+    plan = SteeringPlan(terms=(), turns=tuple((10 * i, 10 * i + 5) for i in range(2000)))
+    object.__setattr__(plan, "turns", Counted(plan.turns or ()))
+    steered = sum(len(list(plan.clipped(at, at + 16))) for at in range(0, 20_000, 16))
+    assert steered >= 2000
+    assert Counted.looked_at < 3 * 20_000 / 10
+
+
 @pytest.mark.parametrize(
     "spans",
     [((3, 3),), ((5, 4),), ((0, None), (5, 6)), ((3, 6), (5, 8)), ((6, 8), (1, 2)), ((-1, 4),)],
