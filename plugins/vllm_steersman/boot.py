@@ -47,6 +47,7 @@ def attach_engine(runner: Any) -> EngineState | None:
         device=runner.device,
     )
     compat.count_model_memory(runner, buffers.nbytes)
+    compat.key_compiled_graphs(vllm_config, max_requests + 1)
     resident = ResidentVectors(
         compat.hidden_size(vllm_config),
         layers,

@@ -355,6 +355,14 @@ def count_model_memory(runner: Any, nbytes: int) -> None:
         runner.model_memory_usage += nbytes
 
 
+def key_compiled_graphs(vllm_config: Any, num_rows: int) -> None:
+    """Makes the rows' shape, which a graph holds, part of vLLM's compile-cache key.
+
+    NOTE: until 0.28 `max_num_seqs` is not in it; a graph of another engine could be taken.
+    """
+    vllm_config.additional_config["steering_rows"] = num_rows
+
+
 def max_tokens_per_step(runner: Any) -> int:
     """Returns how many tokens one step can hold, padding included."""
     return int(runner.max_num_tokens)

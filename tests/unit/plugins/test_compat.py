@@ -84,3 +84,14 @@ def test_rows_are_counted_as_the_models_memory():
     runner = SimpleNamespace(model_memory_usage=1000)
     compat.count_model_memory(runner, 24)
     assert runner.model_memory_usage == 1024
+
+
+def test_the_number_of_rows_is_part_of_the_compile_caches_key():
+    from vllm.config import VllmConfig
+
+    keys = set()
+    for rows in (9, 257):
+        config = VllmConfig(additional_config={"steering": {"layers": "all"}})
+        compat.key_compiled_graphs(config, rows)
+        keys.add(config.compute_hash())
+    assert len(keys) == 2
