@@ -11,7 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from steersman_vectors.engine_contract import RPC_LOAD, RPC_LOADED, intake_of, note_loaded
+from steersman_vectors.engine_contract import (
+    RPC_LOAD,
+    RPC_LOADED,
+    RPC_UNLOAD,
+    intake_of,
+    note_loaded,
+)
 from steersman_vectors.formats import native
 from steersman_vectors.vector import from_differences
 
@@ -136,7 +142,7 @@ class Engine:
         if ticket:
             digests.append(self.loaded(ticket))
         for digest in digests:
-            self.llm.collective_rpc("steering_unload", args=(digest,))
+            self.llm.collective_rpc(RPC_UNLOAD, args=(digest,))
         return steps
 
     def wire(self, plan: dict[str, Any] | None) -> dict[str, Any] | None:
