@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from steersman_vectors.plan import SteeringPlan
+from steersman_vectors.plan import SteeringPlan, Terms
 
 from .attach import SteeringBuffers
 from .loading import BackgroundLoader
 from .resident import ResidentVectors
-from .route import Batch, route, track_of
+from .route import Batch, route, route_settled, track_of
 from .rows import RowPool
 from .staging import RowWriter, Staging
 from .table import UNKNOWN, Table
@@ -75,7 +75,10 @@ class EngineState:
         if self._settled and flat:
             return
         rows, gates = self._staging.begin()
-        total = route(batch, num_computed, num_scheduled, rows, gates)
+        if flat:
+            total = route_settled(batch, rows, gates)
+        else:
+            total = route(batch, num_computed, num_scheduled, rows, gates)
         rows[total : self._dirty_tokens] = 0
         gates[total : self._dirty_tokens] = 0.0
         self._staging.upload(max(total, self._dirty_tokens))
@@ -95,8 +98,9 @@ class EngineState:
     def _rebatch(self, order: list[str]) -> None:
         slots = self._table.slots(order)
         rows = self._table.rows(slots)
-        if (rows == UNKNOWN).any():
-            self._assign_rows(slots[rows == UNKNOWN].tolist(), set(rows.tolist()))
+        without = rows == UNKNOWN
+        if without.any():
+            self._assign_rows(slots[without].tolist(), set(rows.tolist()) - {0, UNKNOWN})
         self._batch = self._table.batch(slots)
         self._order = list(order)
         self._settled = False
@@ -104,24 +108,23 @@ class EngineState:
     def _assign_rows(self, newcomers: list[int], in_use: set[int]) -> None:
         """Gives the plans of these slots rows beside those in use; writes those that are new."""
         tracks = {slot: track for slot in newcomers if (track := self._table.tracks[slot])}
-        terms = {track.row_key: track.terms for track in tracks.values()}
-        in_use -= {0, UNKNOWN}
-        assignment = self.pool.assign(terms, in_use)
-        self.high_water = max(self.high_water, len(in_use.union(assignment.row_of.values())))
+        assignment = self.pool.assign([t.terms for t in tracks.values()], in_use)
+        in_use.update(assignment.row_of.values())
+        self.high_water = max(self.high_water, len(in_use))
         unwritten = list(assignment.to_write)
-        for key in unwritten:
-            self._table.forget_row(assignment.row_of[key])
+        for terms in unwritten:
+            self._table.forget_row(assignment.row_of[terms])
         try:
             while unwritten:
-                self._write_row(assignment.row_of[unwritten[-1]], terms[unwritten[-1]])
+                self._write_row(assignment.row_of[unwritten[-1]], unwritten[-1])
                 unwritten.pop()
         finally:
-            for key in unwritten:
-                self.pool.forget(key)
+            for terms in unwritten:
+                self.pool.forget(terms)
         for slot, track in tracks.items():
-            self._table.set_row(slot, assignment.row_of[track.row_key])
+            self._table.set_row(slot, assignment.row_of[track.terms])
 
-    def _write_row(self, row: int, terms: Sequence[tuple[str, float]]) -> None:
+    def _write_row(self, row: int, terms: Terms) -> None:
         self._rows.write(row, self.resident.sum_deltas(terms))
         if self._token_rows is not None:
             self._token_rows.write(row, self.resident.sum_deltas(terms, by_norm=True))

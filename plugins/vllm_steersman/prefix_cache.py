@@ -12,7 +12,7 @@ import hashlib
 import struct
 from typing import Any
 
-from steersman_vectors.plan import EXTRA_ARGS_KEY, SteeringPlan, decode_plan
+from steersman_vectors.plan import EXTRA_ARGS_KEY, SteeringPlan, clip, decode_plan
 from steersman_vectors.schedule import is_constant
 
 from . import compat
@@ -47,7 +47,7 @@ def block_key(plan: SteeringPlan, start: int, end: int) -> bytes | None:
     moving = not is_constant(plan.schedule)
     parts = [
         struct.pack("<QQQ", first - start, stop - start, first - turn_start if moving else 0)
-        for turn_start, first, stop in plan.clipped(start, end)
+        for turn_start, first, stop in clip(plan.turns or (), start, end)
     ]
     if not parts:
         return None

@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from steersman_vectors.plan import SteeringPlan
+from steersman_vectors.plan import SteeringPlan, Terms, clip
 from steersman_vectors.schedule import Curve, curve_of, gate_reference, gates
 
 NEVER = np.iinfo(np.int64).max // 2
@@ -23,8 +22,7 @@ NEVER = np.iinfo(np.int64).max // 2
 class Track:
     """One request's plan, flattened for routing."""
 
-    row_key: str
-    terms: tuple[tuple[str, float], ...]
+    terms: Terms
     open_start: int
     """First position of the turn being generated, or NEVER."""
     closed: tuple[tuple[int, int], ...]
@@ -63,7 +61,6 @@ def track_of(plan: SteeringPlan) -> Track:
     curve = curve_of(plan.schedule)
     closed_until = closed[-1][1] if closed else 0
     return Track(
-        row_key=plan.row_key,
         terms=plan.terms,
         open_start=open_start,
         closed=closed,
@@ -92,7 +89,7 @@ def route(
         slope, floor, rate = batch.slope, batch.floor, batch.rate
         first = np.arange(total)
     else:
-        ends = np.cumsum(num_scheduled, dtype=np.int64)
+        ends = num_scheduled.cumsum(dtype=np.int64)
         total = int(ends[-1])
         first = ends - num_scheduled
         of = np.repeat(np.arange(len(computed)), num_scheduled)
@@ -111,6 +108,17 @@ def route(
     return total
 
 
+def route_settled(
+    batch: Batch, token_row: NDArray[np.int64], token_gate: NDArray[np.float32]
+) -> int:
+    """As `route`, for a decode step in which every request is past its `flat_from`."""
+    total = len(batch.rows)
+    is_open = batch.open_start < NEVER
+    np.multiply(batch.rows, is_open, out=token_row[:total])
+    token_gate[:total] = batch.floor * is_open
+    return total
+
+
 def _route_closed(
     batch: Batch,
     i: int,
@@ -123,21 +131,17 @@ def _route_closed(
     """Writes the tokens of request i that lie in finished turns of its prompt."""
     track = batch.tracks[batch.slots[i]]
     assert track is not None
-    for k in range(max(0, bisect_right(track.closed, (computed, NEVER)) - 1), len(track.closed)):
-        turn_start, turn_end = track.closed[k]
-        if turn_start >= computed + scheduled:
-            return
-        begin, stop = max(turn_start, computed), min(turn_end, computed + scheduled)
-        if begin < stop:
-            where = slice(first + begin - computed, first + stop - computed)
-            token_row[where] = batch.rows[i]
-            curve, distance = track.curve, np.arange(begin, stop, dtype=np.int64) - turn_start
-            token_gate[where] = gates(curve.slope, curve.floor, curve.rate, distance)
+    curve = track.curve
+    for turn_start, begin, stop in clip(track.closed, computed, computed + scheduled):
+        where = slice(first + begin - computed, first + stop - computed)
+        token_row[where] = batch.rows[i]
+        distance = np.arange(begin, stop, dtype=np.int64) - turn_start
+        token_gate[where] = gates(curve.slope, curve.floor, curve.rate, distance)
 
 
 def route_reference(
     plans: Sequence[SteeringPlan | None],
-    row_of: dict[str, int],
+    row_of: dict[Terms, int],
     num_computed: Sequence[int],
     num_scheduled: Sequence[int],
 ) -> list[tuple[int, float]]:
@@ -148,7 +152,7 @@ def route_reference(
             row, gate = 0, 0.0
             for start, end in (plan.turns or ()) if plan else ():
                 if plan and start <= position and (end is None or position < end):
-                    row = row_of[plan.row_key]
+                    row = row_of[plan.terms]
                     gate = gate_reference(plan.schedule, position - start)
             out.append((row, gate))
     return out

@@ -1,6 +1,6 @@
 """Rows: which plan's summed delta lies in which row of device memory. Pure bookkeeping.
 
-The pool is a cache keyed by the plan's terms. Rows that the current step needs are pinned; any
+The pool is a cache whose keys are plans' terms. Rows that the current step needs are pinned; any
 other row may be taken over, least recently used first. Nothing has to be freed, so nothing can
 leak: a step never holds more distinct plans than `max_num_seqs`, and there are that many rows.
 """
@@ -11,14 +11,15 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from steersman_vectors.errors import InternalError
+from steersman_vectors.plan import Terms
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
     """Row of each key of the step, and the keys whose rows must be written first."""
 
-    row_of: dict[str, int]
-    to_write: tuple[str, ...]
+    row_of: dict[Terms, int]
+    to_write: tuple[Terms, ...]
 
 
 class RowPool:
@@ -26,14 +27,14 @@ class RowPool:
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self._row_of: dict[str, int] = {}
+        self._row_of: dict[Terms, int] = {}
         """Least recently used first."""
         self._free = list(range(capacity, 0, -1))
 
     def __len__(self) -> int:
         return len(self._row_of)
 
-    def assign(self, keys: Collection[str], in_use: Collection[int] = ()) -> Assignment:
+    def assign(self, keys: Collection[Terms], in_use: Collection[int] = ()) -> Assignment:
         """Returns rows for keys that the step needs besides the rows that it has in use.
 
         Raises `InternalError` beyond capacity.
@@ -56,7 +57,7 @@ class RowPool:
             pinned.add(row)
         return Assignment({key: self._row_of[key] for key in needed}, to_write)
 
-    def forget(self, key: str) -> None:
+    def forget(self, key: Terms) -> None:
         """Gives the key's row back, for a delta that could not be written."""
         row = self._row_of.pop(key, None)
         if row is not None:

@@ -6,6 +6,7 @@ Slot 0 stands for every request without a plan.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,8 +64,7 @@ class Table:
 
     def slots(self, order: Iterable[str]) -> NDArray[np.int64]:
         """Returns the slot of each request, 0 for those without a plan."""
-        get = self.slot_of.get
-        return np.array([get(request_id, 0) for request_id in order], dtype=np.int64)
+        return np.fromiter(map(self.slot_of.get, order, repeat(0)), dtype=np.int64)
 
     def rows(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
         """Returns the row that each slot's delta lies in, or UNKNOWN."""

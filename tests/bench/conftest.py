@@ -8,9 +8,9 @@ import torch
 from tests.bench import pages
 
 
-@pytest.fixture
-def gpu() -> None:
-    if not torch.cuda.is_available():
+@pytest.fixture(autouse=True)
+def gpu(request: pytest.FixtureRequest) -> None:
+    if request.node.get_closest_marker("gpu") and not torch.cuda.is_available():
         pytest.fail("no GPU: torch.cuda.is_available() is False, nothing measured", pytrace=False)
 
 

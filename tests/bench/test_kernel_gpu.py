@@ -24,7 +24,7 @@ def record_of(rows: list[dict], device: str, dtype: torch.dtype, nbytes: int = 2
 @pytest.mark.bench
 @pytest.mark.gpu
 @pytest.mark.timeout(600)
-def test_the_injected_operation_against_memory_bandwidth(gpu):
+def test_the_injected_operation_against_memory_bandwidth():
     dtype = torch.bfloat16
     rows = [row for h in HIDDEN for row in kernel.measure(TOKENS, h, "cuda", dtype)]
     record = record_of(rows, "cuda", dtype)

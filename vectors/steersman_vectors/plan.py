@@ -14,8 +14,9 @@ from __future__ import annotations
 import hashlib
 import json
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
+from operator import itemgetter
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -28,6 +29,7 @@ MAX_TERMS = 64
 MAX_ALPHA = 1e6
 MAX_POSITION = 2**31 - 1
 
+Terms = tuple[tuple[Digest, float], ...]
 Turn = tuple[int, int | None]
 """Steered positions `[start, end)` of an assistant turn; None while it is being generated."""
 
@@ -37,8 +39,9 @@ class SteeringPlan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    terms: tuple[tuple[Digest, float], ...] = Field(max_length=MAX_TERMS)
-    """(vector digest, alpha), sorted; equal digests are summed, zero alphas dropped."""
+    terms: Terms = Field(max_length=MAX_TERMS)
+    """(vector digest, alpha), sorted; equal digests are summed, zero alphas dropped. Plans with
+    equal terms share one row."""
     schedule: Schedule = CONSTANT
     scope: Scope | None = None
     turns: tuple[Turn, ...] | None = None
@@ -46,7 +49,7 @@ class SteeringPlan(BaseModel):
 
     @field_validator("terms")
     @classmethod
-    def _canonical(cls, terms: tuple[tuple[str, float], ...]) -> tuple[tuple[str, float], ...]:
+    def _canonical(cls, terms: Terms) -> Terms:
         alphas: dict[str, float] = {}
         for digest, alpha in terms:
             alphas[digest] = alphas.get(digest, 0.0) + alpha
@@ -70,15 +73,11 @@ class SteeringPlan(BaseModel):
         return self
 
     @cached_property
-    def row_key(self) -> str:
-        """sha256 of the terms: plans with equal keys share one row."""
-        return _sha256(json.dumps(self.terms, separators=(",", ":")))
-
-    @cached_property
     def digest(self) -> str:
         """sha256 of terms and schedule: what is done to a steered position, wherever it lies."""
         schedule = self.schedule.model_dump(mode="json")
-        return _sha256(json.dumps([self.terms, schedule], sort_keys=True, separators=(",", ":")))
+        text = json.dumps([self.terms, schedule], sort_keys=True, separators=(",", ":"))
+        return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
     def with_turns(self, turns: tuple[Turn, ...]) -> SteeringPlan:
         """Returns the plan bound to the positions of one prompt."""
@@ -88,24 +87,20 @@ class SteeringPlan(BaseModel):
         """Returns the plain JSON form for `extra_args`."""
         return self.model_dump(mode="json", exclude_none=False)
 
-    @cached_property
-    def _starts(self) -> tuple[int, ...]:
-        return tuple(start for start, _ in self.turns or ())
 
-    def clipped(self, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-        """Yields (turn start, first, last + 1) of the steered positions inside `[start, end)`.
+def clip(turns: Sequence[Turn], start: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Yields (turn start, first, last + 1) of the positions of the turns inside `[start, end)`.
 
-        Looks at the turns in there only: a long conversation is asked for each of its blocks.
-        """
-        turns = self.turns or ()
-        for k in range(max(0, bisect_right(self._starts, start) - 1), len(turns)):
-            turn_start, turn_end = turns[k]
-            if turn_start >= end:
-                return
-            first = max(start, turn_start)
-            stop = end if turn_end is None else min(end, turn_end)
-            if first < stop:
-                yield turn_start, first, stop
+    Looks at the turns in there only: a long conversation is asked for each of its blocks.
+    """
+    for k in range(max(0, bisect_right(turns, start, key=itemgetter(0)) - 1), len(turns)):
+        turn_start, turn_end = turns[k]
+        if turn_start >= end:
+            return
+        first = max(start, turn_start)
+        stop = end if turn_end is None else min(end, turn_end)
+        if first < stop:
+            yield turn_start, first, stop
 
 
 def decode_plan(wire: object) -> SteeringPlan:
@@ -127,7 +122,3 @@ def decode_plan(wire: object) -> SteeringPlan:
             code="invalid_plan",
             param=EXTRA_ARGS_KEY,
         ) from error
-
-
-def _sha256(text: str) -> str:
-    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()

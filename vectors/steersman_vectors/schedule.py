@@ -116,7 +116,7 @@ def gates(
     Computed in fp64 and rounded once, so that a gate does not depend on how a batch was cut.
     """
     wide = np.maximum(1.0 - slope * d.astype(np.float64), floor)
-    if np.any(rate):
+    if isinstance(rate, np.ndarray) or rate:
         falling = floor + (1.0 - np.asarray(floor)) * np.exp2(-rate * d.astype(np.float64))
         wide = np.where(np.asarray(rate) > 0.0, falling, wide)
     return np.asarray(wide, dtype=np.float32)

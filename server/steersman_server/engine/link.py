@@ -26,7 +26,6 @@ from steersman_vectors.engine_contract import (
 from steersman_vectors.errors import OperatorError
 from steersman_vectors.plan import EXTRA_ARGS_KEY, SteeringPlan
 
-from ..serve.arguments import SELF_TEST_LOGPROBS
 from .vllm_api import ask_workers, one_greedy_token
 
 ReadBlob = Callable[[str], Awaitable[bytes]]
@@ -105,12 +104,12 @@ class EngineLink:
             await self._ask(RPC_UNLOAD, digest)
 
     async def logprobs_of_one_token(
-        self, prompt: Sequence[int], plan: SteeringPlan | None, rank: int | None
+        self, prompt: Sequence[int], plan: SteeringPlan | None, *, top: int, rank: int | None
     ) -> dict[int, float]:
-        """Returns token -> log-probability of the likeliest tokens after `prompt`."""
+        """Returns token -> log-probability of the `top` likeliest tokens after `prompt`."""
         extra = {} if rank is None else {"data_parallel_rank": rank}
         request_id = f"steersman-{uuid4().hex}"
-        params = one_greedy_token(SELF_TEST_LOGPROBS)
+        params = one_greedy_token(top)
         with running_plan(plan):
             outputs = self._client.generate(
                 {"prompt_token_ids": list(prompt)}, params, request_id, **extra

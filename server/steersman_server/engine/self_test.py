@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from uuid import uuid4
 
 import numpy as np
@@ -28,6 +29,8 @@ from .link import EngineLink
 PROMPT = (1, 2, 3, 4)
 ALPHAS = (1e2, 1e3, 1e4, 1e5)
 """In units of a direction of norm 1; residual streams differ in size by orders of magnitude."""
+LOGPROBS = 5
+"""That are read: two answers with almost equal best tokens share some of them."""
 VISIBLE = 0.3
 """Change of a log-probability that no rounding makes: logits up to 32 are 0.125 apart in bf16."""
 SEED = 20260101
@@ -88,15 +91,15 @@ async def _load_probes(link: EngineLink, layers: Sequence[int], hidden_size: int
 async def _test_engine(
     link: EngineLink, probes: dict[int, str], rank: int | None, alphas: Sequence[float]
 ) -> None:
-    plain = await link.logprobs_of_one_token(PROMPT, None, rank)
-    zero = await link.logprobs_of_one_token(PROMPT, _plan(next(iter(probes.values())), 0.0), rank)
+    answer = partial(link.logprobs_of_one_token, PROMPT, top=LOGPROBS, rank=rank)
+    plain = await answer(None)
+    zero = await answer(_plan(next(iter(probes.values())), 0.0))
     if _change(plain, zero) > VISIBLE:
         raise _failed("alpha 0 changes what the model says", rank)
     silent = dict(probes)
     for alpha in alphas:
         neighbour, *answers = await asyncio.gather(
-            link.logprobs_of_one_token(PROMPT, None, rank),
-            *(link.logprobs_of_one_token(PROMPT, _plan(d, alpha), rank) for d in silent.values()),
+            answer(None), *(answer(_plan(digest, alpha)) for digest in silent.values())
         )
         if _change(plain, neighbour) > VISIBLE:
             raise _failed("a steered request changes its neighbour", rank)

@@ -12,9 +12,9 @@ from typing import Any
 from steersman_vectors.engine_contract import CONFIG_KEY, WORKER_EXTENSION, EngineSteering
 from steersman_vectors.errors import OperatorError
 
+from ..engine.self_test import LOGPROBS
+
 LOOPBACK = "127.0.0.1"
-SELF_TEST_LOGPROBS = 5
-"""That the boot self-test reads: two answers with almost equal best tokens share some of them."""
 OTHER_PLUGIN_GROUPS = (
     "vllm.general_plugins",
     "vllm.io_processor_plugins",
@@ -67,10 +67,10 @@ def _without_edge(args: Namespace) -> Iterator[str]:
 
 def _without_self_test(args: Namespace) -> Iterator[str]:
     """Yields options under which the boot self-test cannot see what it must."""
-    if 0 <= args.max_logprobs < SELF_TEST_LOGPROBS:
+    if 0 <= args.max_logprobs < LOGPROBS:
         yield (
             f"--max-logprobs {args.max_logprobs}: the boot self-test compares the first "
-            f"{SELF_TEST_LOGPROBS}. Give more, or leave it out"
+            f"{LOGPROBS}. Give more, or leave it out"
         )
 
 

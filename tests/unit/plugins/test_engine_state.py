@@ -120,7 +120,7 @@ def check_traffic(rng: Random, decode_only: bool) -> None:
 
 
 def check(state, plans, computed, scheduled):
-    keys = {p.row_key: i for i, p in enumerate(plans) if p is not None}
+    keys = {p.terms: i for i, p in enumerate(plans) if p is not None}
     expected = route_reference(plans, keys, computed, scheduled)
     owner = [i for i, n in enumerate(scheduled) for _ in range(n)]
     hidden = torch.randn(TOKENS, HIDDEN)

@@ -16,13 +16,13 @@ requests = st.lists(
 
 
 def run(batch):
-    keys = dict.fromkeys(p.row_key for p, _, _ in batch if p is not None)
+    keys = dict.fromkeys(p.terms for p, _, _ in batch if p is not None)
     row_of = {key: i + 1 for i, key in enumerate(keys)}
     table = Table(1)  # grows
     for i, (plan, _, _) in enumerate(batch):
         if plan is not None:
             table.add(str(i), track_of(plan))
-            table.set_row(table.slot_of[str(i)], row_of[plan.row_key])
+            table.set_row(table.slot_of[str(i)], row_of[plan.terms])
     computed = [c for _, c, _ in batch]
     scheduled = [s for _, _, s in batch]
     rows = np.full(512, -1, dtype=np.int64)

@@ -35,7 +35,7 @@ class FakeEngine:
         for digest in digests:
             del self.layer_of[digest]
 
-    async def logprobs_of_one_token(self, prompt, plan, rank):
+    async def logprobs_of_one_token(self, prompt, plan, *, top, rank):
         if plan is None:
             await asyncio.sleep(0)  # the probes of the same batch come first
             return {7: -1.5 if self.leaks and self.asked else -1.0}
