@@ -6,7 +6,8 @@ import json
 import os
 import sys
 import time
-from itertools import count
+from collections.abc import Iterator
+from itertools import count, islice
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from steersman_vectors.engine_contract import (
 from steersman_vectors.formats import native
 from steersman_vectors.vector import from_differences
 
-PROMPT_TOKENS = 32
+CONTEXT, PROMPT_TOKENS = 512, 32
 PROMPT_VOCABULARY = 250
 """Prompts are drawn from the first token ids, which every profile's model has."""
 
@@ -41,7 +42,7 @@ class Engine:
             layers = options["layers"]
             steering = engine_args(layers if layers == "all" else tuple(layers))
         self.llm = LLM(
-            options["model"], dtype=options["dtype"], load_format="dummy", max_model_len=512,
+            options["model"], dtype=options["dtype"], load_format="dummy", max_model_len=CONTEXT,
             skip_tokenizer_init=True, max_num_seqs=options["requests"],
             enforce_eager=options["eager"], disable_log_stats=True, enable_prefix_caching=False,
             **options["more"], **steering,
@@ -76,74 +77,64 @@ class Engine:
             if digest is not None:
                 return digest
 
-    def add(self, plan: dict[str, Any] | None, tokens: int) -> str:
+    def add(self, plan: dict[str, Any] | None) -> str:
+        """Adds a request that never ends on its own."""
         from vllm import SamplingParams
 
         params = SamplingParams(
-            temperature=0.0, max_tokens=tokens, ignore_eos=True, detokenize=False,
-            extra_args=None if plan is None else {"steering": plan},
+            temperature=0.0, max_tokens=CONTEXT - PROMPT_TOKENS, ignore_eos=True,
+            detokenize=False, extra_args=None if plan is None else {"steering": plan},
         )  # fmt: skip
         name = f"request-{next(self.names)}"
         prompt = self.rng.integers(3, PROMPT_VOCABULARY, PROMPT_TOKENS).tolist()
         self.llm.llm_engine.add_request(name, {"prompt_token_ids": prompt}, params)
         return name
 
-    def add_together(self, plans: list[dict[str, Any] | None], tokens: int) -> list[str]:
+    def add_together(self, plans: list[dict[str, Any] | None]) -> list[str]:
         """Adds a request for each plan; none is scheduled before all are there."""
         self.llm.sleep(level=0)
-        names = [self.add(plan, tokens) for plan in plans]
+        names = [self.add(plan) for plan in plans]
         self.llm.wake_up(tags=["scheduling"])
         return names
 
-    def decode(self, plans: list[dict[str, Any] | None], tokens: int) -> list[float]:
-        """Decodes `tokens` tokens for all plans at once; returns the decode steps' times."""
-        self.add_together(plans, tokens)
-        steps = []
-        while self.llm.llm_engine.has_unfinished_requests():
-            started = time.perf_counter()
-            self.llm.llm_engine.step()
-            steps.append(time.perf_counter() - started)
-        return steps[-(tokens - 1) :]
+    def run(self, plans: list[dict[str, Any] | None], every: int | None) -> Iterator[float]:
+        """Decodes for all plans at once, without end; yields the time of each decode step.
 
-    def decode_with_arrivals(
-        self, plans: list[dict[str, Any] | None], tokens: int, every: int
-    ) -> list[float]:
-        """As `decode`, but every few steps one request goes and another comes.
-
-        Where requests are steered, each newcomer is by a vector that nobody has used before. It is
+        every: steps after which one request goes and another comes, in the first of them. Where
+        requests are steered, each newcomer is by a vector that nobody has used before. It is
         loaded while others run, as the server does; asking for it is in the step's time.
         """
         engine = self.llm.llm_engine
-        long = 2 * tokens  # nobody ends on its own
-        running = self.add_together(plans, long)
-        digests = []
-        ticket = ""
-        if plans[0] is not None:
-            self.draw(tokens // every + 1)
-            ticket = self.start_load()
-        while len(engine.step()) < len(plans):
-            pass  # all prefilled
-        steps = []
-        for k in range(1, tokens):
-            started = time.perf_counter()
-            if k % every == 0:
-                engine.abort_request([running.pop(0)])
-                plan = plans[0]
-                if plan is not None:
-                    digests.append(self.loaded(ticket))
-                    plan = plan | {"terms": [[digests[-1], plan["terms"][0][1]]]}
-                    ticket = self.start_load()
-                running.append(self.add(plan, long))
-            engine.step()
-            steps.append(time.perf_counter() - started)
-        engine.abort_request(running)
-        while engine.has_unfinished_requests():
-            engine.step()
-        if ticket:
-            digests.append(self.loaded(ticket))
-        for digest in digests:
-            self.llm.collective_rpc(RPC_UNLOAD, args=(digest,))
-        return steps
+        running = self.add_together(plans)
+        plan = plans[0]
+        tickets, digests = [], []
+        if every and plan is not None:
+            self.draw(1)
+            tickets.append(self.start_load())
+        try:
+            while len(engine.step()) < len(plans):
+                pass  # all prefilled
+            for k in count():
+                arrival = every and k % every == 0
+                if arrival and plan is not None:
+                    self.draw(1)
+                started = time.perf_counter()
+                if arrival:
+                    engine.abort_request([running.pop(0)])
+                    if plan is not None:
+                        digests.append(self.loaded(tickets.pop()))
+                        plan = plan | {"terms": [[digests[-1], plan["terms"][0][1]]]}
+                        tickets.append(self.start_load())
+                    running.append(self.add(plan))
+                engine.step()
+                yield time.perf_counter() - started
+        finally:
+            engine.abort_request(running)
+            while engine.has_unfinished_requests():
+                engine.step()
+            digests += [self.loaded(ticket) for ticket in tickets]
+            for digest in digests:
+                self.llm.collective_rpc(RPC_UNLOAD, args=(digest,))
 
     def wire(self, plan: dict[str, Any] | None) -> dict[str, Any] | None:
         if plan is None:
@@ -154,19 +145,27 @@ class Engine:
 
 
 def main() -> None:
-    """Answers each {"plans": [{"alphas": {name: alpha}, ...} or null], "tokens", "new_every"}."""
+    """Does the next steps of a run, as often as it is told to; answers with their times.
+
+    A line is {"run": its name, "plans": [{"alphas": {name: alpha}, ...} or null], "new_every",
+    "steps": how many, "end": whether that is all of the run}.
+    """
     options = json.loads(sys.argv[1])
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever vLLM prints goes to stderr
     engine = Engine(options)
     print(json.dumps({"ready": True}), file=answers, flush=True)
+    name, run = "", engine.run([], None)
     for line in sys.stdin:
         command = json.loads(line)
-        plans = [engine.wire(plan) for plan in command["plans"]]
-        if command["new_every"]:
-            steps = engine.decode_with_arrivals(plans, command["tokens"], command["new_every"])
-        else:
-            steps = engine.decode(plans, command["tokens"])
+        if command["run"] != name:
+            run.close()
+            plans = [engine.wire(plan) for plan in command["plans"]]
+            name, run = command["run"], engine.run(plans, command["new_every"])
+        steps = list(islice(run, command["steps"]))
+        if command["end"]:
+            run.close()
+            name = ""
         print(json.dumps({"steps": steps}), file=answers, flush=True)
 
 

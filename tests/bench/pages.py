@@ -21,16 +21,26 @@ HEADING = """\
 # Throughput against stock vLLM, {title}
 
 {machine}, vLLM {vllm}, model runner {runner}. A random {family} of {depth} layers of {hidden},
-{dtype}, {requests} requests at once, {steps} decode steps, {rounds} interleaved rounds after each
-of {starts} starts of all engines. `ratio` is stock's {statistic} step time over the case's in the
-same round: the median of the rounds, with their range. `stock vLLM again` is the noise{other}.
-Where requests come and go, one is replaced every {new_every} steps, ratios are of mean step times,
-and the baseline is stock vLLM under that load.
+{dtype}, {requests} requests at once. {turns}
+`ratio` is stock's step time over the case's.
+`stock vLLM again` is the noise of it all. Where requests come and go, one is replaced every
+{new_every} steps, and the baseline is stock vLLM under that load.
 Made by `make {target}`.
 """
-OTHER_PROCESS = """, that of another process included: two of the
-same kind can differ for as long as they live, by the memory that they got"""
-COLUMNS = "| case | ratio | range | aim | inter-token ms p50 | p99 |\n|---|---:|---|---|---:|---:|"
+IN_TURN = """Stock vLLM and the case step in turn, so that both see the same
+machine: stock, case, case, stock, and so on; where requests come and go, {new_every} steps at a
+time. {steps} steps of either after each of {starts} starts of all engines. A start's ratio is the
+median over its pairs of steps, `+-` its standard error by them; the ratio is the median over the
+starts, the range goes from the lowest start to the highest. Two processes of the same kind can
+differ for as long as they live, and more steps do not average that out, only more starts: it shows
+where the range is wider than `+-` explains."""
+IN_RUNS = """All cases run in turn, {steps} decode steps each, {runs} times,
+in reverse every other time. The ratio is of mean step times, next to each other, the median over
+the runs; `+-` is its standard error, the range that of the runs."""
+COLUMNS = (
+    "| case | ratio | +- | range | aim | inter-token ms p50 | p99 |\n"
+    "|---|---:|---:|---|---|---:|---:|"
+)
 MODES = {False: "Compiled", True: "Eager"}
 
 
@@ -65,11 +75,11 @@ def throughput_page(profile: Profile, record: dict[str, Any]) -> str:
         "title": profile.title, "depth": profile.depth, "hidden": profile.hidden,
         "family": profile.model["model_type"].capitalize(),
         "dtype": {"float32": "fp32", "bfloat16": "bf16"}[profile.dtype],
-        "requests": profile.requests, "rounds": profile.rounds, "steps": profile.tokens - 1,
-        "starts": profile.starts, "other": OTHER_PROCESS if profile.starts > 1 else "",
-        "statistic": profile.statistic, "runner": profile.runner, "new_every": NEW_EVERY,
+        "requests": profile.requests, "runs": profile.runs, "steps": profile.steps,
+        "starts": profile.starts, "runner": profile.runner, "new_every": NEW_EVERY,
         "target": "bench-gpu" if profile.name.startswith("gpu") else "bench",
     }  # fmt: skip
+    about["turns"] = (IN_TURN if profile.turn < profile.steps else IN_RUNS).format(**about)
     out = [HEADING.format(**about, machine=record["machine"], vllm=record["vllm"])]
     for eager in profile.modes:
         out += [f"## {MODES[eager]}", "", COLUMNS]
@@ -82,8 +92,9 @@ def line(row: dict[str, Any]) -> str:
     if row["aim"] is not None and not row["eager"]:
         aim = f">= {row['aim']}: " + ("met" if row["ratio"] >= row["aim"] else "**missed**")
     return (
-        f"| {row['case']} | {row['ratio']:.3f} | {row['ratio_low']:.3f} to {row['ratio_high']:.3f} "
-        f"| {aim} | {row['itl_ms_p50']:.1f} | {row['itl_ms_p99']:.1f} |"
+        f"| {row['case']} | {row['ratio']:.4f} | {row['ratio_error']:.4f} "
+        f"| {row['ratio_low']:.4f} to {row['ratio_high']:.4f} | {aim} "
+        f"| {row['itl_ms_p50']:.1f} | {row['itl_ms_p99']:.1f} |"
     )
 
 

@@ -1,4 +1,4 @@
-"""Steered against stock vLLM: engines side by side, cases interleaved, ratios in each round."""
+"""Steered against stock vLLM: engines side by side that step in turn, ratios of each turn."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 import statistics
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,11 @@ NEW_EVERY = 8
 """Steps after which a request goes and another comes, in the cases with arrivals."""
 STOCK, STOCK_WITH_ARRIVALS = "stock vLLM", "stock vLLM, requests come and go"
 Layers = list[int] | str | None
+Pair = tuple[list[float], list[float]]
+"""Step times of stock vLLM and of a case, taken next to each other."""
+Pairs = dict[str, list[Pair]]
+PAUSE = 0.01
+"""Seconds before each turn: libgomp's threads spin on for 4 to 8 ms after a step, in the next."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +102,12 @@ class EngineProcess:
         assert line, "an engine ended; what it said is above"
         return json.loads(line)
 
-    def steps(self, case: Case, tokens: int) -> list[float]:
-        command = {"plans": case.plans, "tokens": tokens, "new_every": case.new_every}
+    def steps(self, case: Case, steps: int, *, end: bool) -> list[float]:
+        """Returns the times of the next steps of the case's run."""
+        command = {
+            "run": case.name, "plans": case.plans, "new_every": case.new_every, "steps": steps,
+            "end": end,
+        }  # fmt: skip
         self.process.stdin.write(json.dumps(command) + "\n")
         self.process.stdin.flush()
         return self.answer()["steps"]
@@ -138,43 +149,80 @@ def stop(engines: dict[str, EngineProcess]) -> None:
 def measure(profile: Profile, folder: Path, *, eager: bool) -> list[dict[str, Any]]:
     """Returns a row for each case; folder is where the model's config.json is written.
 
-    NOTE: a process keeps what memory it got, and two of stock vLLM can differ by a tenth for as
-    long as they live; the first one to start tends to be the slower. So engines are started anew,
-    in another order, as often as the profile says.
+    NOTE: a process keeps what memory it got, and two of stock vLLM can differ for as long as they
+    live. So engines are started anew, in another order, as often as the profile says.
     """
     (folder / "config.json").write_text(json.dumps(profile.model))
     cases = cases_of(profile)
-    times: dict[str, list[list[float]]] = {case.name: [] for case in cases}
+    starts: list[Pairs] = []
     for start_no in range(profile.starts):
         turned = start_no * len(cases) // profile.starts
         engines = boot(profile, folder, cases[turned:] + cases[:turned], eager)
         try:
-            for case in cases:  # warm up
-                engines[case.engine].steps(case, profile.tokens)
-            for round_no in range(profile.rounds):
-                for case in cases if round_no % 2 == 0 else reversed(cases):
-                    times[case.name].append(engines[case.engine].steps(case, profile.tokens))
+            starts.append(pairs_of(profile, cases, engines))
         finally:
             stop(engines)
-    return [row_of(case, times, profile.statistic) | {"eager": eager} for case in cases]
+    of_case = {case.name: [pairs[case.name] for pairs in starts] for case in cases}
+    return [row_of(case, of_case[case.name]) | {"eager": eager} for case in cases]
 
 
-def row_of(case: Case, times: dict[str, list[list[float]]], statistic: str) -> dict[str, Any]:
-    """Returns the case's ratio to stock, over rounds, and its step times.
+def pairs_of(profile: Profile, cases: list[Case], engines: dict[str, EngineProcess]) -> Pairs:
+    """Returns, for each case, step times of stock vLLM beside its own, turn by turn."""
+    sittings = [cases]
+    if profile.turn < profile.steps:
+        named = {case.name: case for case in cases}
+        sittings = [[named[case.baseline], case] for case in cases if case.name != case.baseline]
+    pairs: Pairs = {case.name: [] for case in cases}
+    for sitting in sittings:
+        for turn in in_turn(profile, sitting, engines):
+            for case in sitting:
+                pairs[case.name].append((turn[case.baseline], turn[case.name]))
+    return pairs
 
-    Arrivals are in few steps, so that only the mean knows of them.
+
+def in_turn(
+    profile: Profile, sitting: list[Case], engines: dict[str, EngineProcess]
+) -> Iterator[dict[str, list[float]]]:
+    """Has the cases step in turn, in reverse every other time; the first time warms up.
+
+    Between two arrivals the engine keeps its turn, so that each pays for its own newcomers.
     """
-    typical = statistics.mean if case.new_every or statistic == "mean" else statistics.median
-    stock = [typical(steps) for steps in times[case.baseline]]
-    mine = [typical(steps) for steps in times[case.name]]
-    ratios = [s / m for s, m in zip(stock, mine, strict=True)]
-    every = np.concatenate(times[case.name]) * 1e3
+    stride = max(profile.turn, sitting[-1].new_every or 1)
+    turns = profile.runs * profile.steps // stride
+    for turn_no in range(1 + turns):
+        end = stride == profile.steps or turn_no == turns
+        taken = {}
+        for case in sitting if turn_no % 2 == 0 else reversed(sitting):
+            time.sleep(PAUSE)
+            taken[case.name] = engines[case.engine].steps(case, stride, end=end)
+        if turn_no > 0:
+            yield taken
+
+
+def row_of(case: Case, starts: list[list[Pair]]) -> dict[str, Any]:
+    """Returns the case's ratio to stock, and its step times.
+
+    `ratio_low` and `ratio_high` are the range of what was repeated: of the starts, each by its
+    median, or of the turns where there is but one start. `ratio_error` is the standard error of
+    one start's median by the turns that it is of.
+    """
+    ratios = [[statistics.mean(s) / statistics.mean(m) for s, m in pairs] for pairs in starts]
+    medians = [statistics.median(of_start) for of_start in ratios]
+    spread = medians if len(medians) > 1 else ratios[0]
+    every = np.concatenate([mine for pairs in starts for _, mine in pairs]) * 1e3
     return {
         "case": case.name,
-        "ratio": statistics.median(ratios),
-        "ratio_low": min(ratios),
-        "ratio_high": max(ratios),
+        "ratio": statistics.median(medians),
+        "ratio_low": min(spread),
+        "ratio_high": max(spread),
+        "ratio_error": statistics.mean(error_of_median(of_start) for of_start in ratios),
         "itl_ms_p50": float(np.percentile(every, 50)),
         "itl_ms_p99": float(np.percentile(every, 99)),
         "aim": case.aim,
     }
+
+
+def error_of_median(values: list[float]) -> float:
+    """Returns the standard error of the median, by the bootstrap."""
+    drawn = np.random.default_rng(0).choice(values, (1000, len(values)))
+    return float(np.median(drawn, axis=1).std())
