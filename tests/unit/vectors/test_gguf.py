@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gguf import GGUFReader
+from gguf import GGUFReader, GGUFWriter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -58,6 +58,42 @@ def test_scale_residual_is_refused_because_a_gguf_has_no_such_norms(gguf_bytes: 
     with pytest.raises(CallerError, match="expected raw or unit") as caught:
         gguf_file.loads(gguf_bytes, name="v", scale="residual")
     assert caught.value.code == "scale_unavailable"
+
+
+def test_layer_zero_is_read_as_repeng_means_it_and_noted(tmp_path: Path) -> None:
+    data = write_control_vector(tmp_path / "v.gguf", differences(layers=(0, 1))).read_bytes()
+    read = gguf_file.loads(data, name="v")
+    assert (read.vector.layers, read.notes) == ((0, 1), (gguf_file.LAYER_ZERO_NOTE,))
+    assert gguf_file.loads(data, name="v").layer_rule == read.vector.card.recipe["layer_rule"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "fine"),
+    [
+        ("glp.mode", "add", True),
+        ("glp.mode", "project", False),
+        ("glp.mode", "rotate", False),
+        ("glp.hook_point", "residual_stream_post_layer", True),
+        ("glp.hook_point", "ffn_out_pre_residual", False),
+    ],
+)
+def test_files_for_another_operation_are_never_added(
+    tmp_path: Path, key: str, value: str, fine: bool
+) -> None:
+    writer = GGUFWriter(tmp_path / "v.gguf", "controlvector")
+    writer.add_string(key, value)
+    writer.add_tensor("direction.1", ONES)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    data = (tmp_path / "v.gguf").read_bytes()
+    if fine:
+        assert gguf_file.loads(data, name="v").vector.layers == (1,)
+        return
+    with pytest.raises(CallerError, match=f"got {key} = '{value}'") as caught:
+        gguf_file.loads(data, name="v")
+    assert caught.value.code == "invalid_vector_file"
 
 
 def test_layers_of_zeros_are_left_out_and_named(tmp_path: Path) -> None:

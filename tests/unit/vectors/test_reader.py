@@ -4,12 +4,14 @@ import os
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from steersman_vectors.card import Preset
 from steersman_vectors.errors import CallerError
 from steersman_vectors.formats import native
 from steersman_vectors.formats.reader import read_vector, read_vector_file
+from steersman_vectors.formats.writer import export
 
 from .samples import differences, vector, write_control_vector
 
@@ -51,8 +53,11 @@ def test_pickles_are_refused_with_the_reason(tmp_path: Path) -> None:
     for protocol in range(2, 6):
         (tmp_path / "v.pt").write_bytes(pickle.dumps([1.0], protocol=protocol))
         assert code_of(tmp_path / "v.pt") == "unsafe_format"
+
+
+def test_an_archive_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "v.pt").write_bytes(b"PK\x03\x04" + bytes(100))
-    assert code_of(tmp_path / "v.pt") == "unsafe_format"
+    assert code_of(tmp_path / "v.pt") == "invalid_vector_file"
 
 
 def test_a_safetensors_header_that_starts_like_a_pickle_is_read(tmp_path: Path) -> None:
@@ -64,6 +69,36 @@ def test_a_safetensors_header_that_starts_like_a_pickle_is_read(tmp_path: Path) 
         pytest.fail("no header of 384, 640 or 896 bytes")
     (tmp_path / "v").write_bytes(data)
     assert read_vector(tmp_path / "v", name="v", scale=None).layers == (1,)
+
+
+def test_a_safetensors_header_that_starts_like_json_is_read(tmp_path: Path) -> None:
+    data = native.dumps(vector(layers=(1,)))
+    size = int.from_bytes(data[:8], "little")
+    header = data[8 : 8 + size] + b" " * (-(size - ord("{")) % 256)
+    (tmp_path / "v").write_bytes(len(header).to_bytes(8, "little") + header + data[8 + size :])
+    assert (tmp_path / "v").read_bytes()[:1] == b"{"
+    assert read_vector_file(tmp_path / "v", name="v", scale=None).file_format == "native"
+
+
+@pytest.mark.parametrize("file_format", ["native", "gguf", "svec"])
+def test_every_export_is_read_back_whatever_it_is_called(tmp_path: Path, file_format: str) -> None:
+    made = vector(name="v")
+    (tmp_path / "file.txt").write_bytes(export(made, file_format).data)
+    read = read_vector_file(tmp_path / "file.txt", name="v", scale=None)
+    assert (read.file_format, read.vector.layers) == (file_format, made.layers)
+    assert read.vector.card.scale == "raw"
+    for layer_idx in made.layers:
+        np.testing.assert_allclose(
+            read.vector.delta(layer_idx, 1.0), made.delta(layer_idx, 1.0), rtol=2e-6
+        )
+
+
+def test_scale_unit_is_never_silent(tmp_path: Path) -> None:
+    for file_format in ("gguf", "svec"):
+        (tmp_path / "v").write_bytes(export(vector(), file_format).data)
+        read = read_vector_file(tmp_path / "v", name="v", scale="unit")
+        assert any("alpha is now the norm" in note for note in read.notes)
+        assert code_of(tmp_path / "v", scale="residual") == "scale_unavailable"
 
 
 def test_another_hidden_size_names_got_and_expected(tmp_path: Path) -> None:

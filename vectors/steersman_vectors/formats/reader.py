@@ -12,7 +12,8 @@ from ..errors import CallerError
 from ..names import check_name
 from ..scale import Scale
 from ..vector import SteeringVector
-from . import gguf_file, gguf_layout, native
+from . import gguf_file, gguf_layout, native, svec, torch_file, torch_layers
+from .differences import ImportedVector
 
 NATIVE_LAYER_RULE = "layers.<l> is added after decoder block l (layer_idx, zero-based)"
 
@@ -28,33 +29,41 @@ class VectorFile:
 
 
 def read_vector(
-    path: Path, *, name: str, scale: Scale | None, hidden_size: int | None = None
+    path: Path,
+    *,
+    name: str,
+    scale: Scale | None,
+    hidden_size: int | None = None,
+    num_layers: int | None = None,
 ) -> SteeringVector:
     """Returns the vector in the file, named `name`; see `read_vector_file`."""
-    return read_vector_file(path, name=name, scale=scale, hidden_size=hidden_size).vector
+    return read_vector_file(
+        path, name=name, scale=scale, hidden_size=hidden_size, num_layers=num_layers
+    ).vector
 
 
 def read_vector_file(
-    path: Path, *, name: str, scale: Scale | None, hidden_size: int | None = None
+    path: Path,
+    *,
+    name: str,
+    scale: Scale | None,
+    hidden_size: int | None = None,
+    num_layers: int | None = None,
 ) -> VectorFile:
-    """Returns the vector in a native or GGUF file, named `name`, with its layer rule.
+    """Returns the vector in a native, GGUF, .svec or torch file, named `name`, with its layer rule.
 
-    `scale` None keeps a native file's own scale, and means `raw` for GGUF. Raises `CallerError`:
-    `file_unreadable`, `invalid_vector_file`, `invalid_vector`, `unsafe_format` (a pickle),
-    `scale_unavailable`, or `hidden_size_mismatch` when `hidden_size` is given and differs.
+    path may be a folder of `layer_<l>.pt` files. `scale` None keeps a native file's own scale, and
+    means `raw` for the others. num_layers: decoder blocks of the model, which a torch matrix is
+    read by. Raises `CallerError`: `file_unreadable`, `invalid_vector_file`, `invalid_vector`,
+    `unsafe_format` (a pickle with more than tensors), `num_layers_unknown`, `num_layers_mismatch`,
+    `scale_unavailable`, or `hidden_size_mismatch` when `hidden_size` is given and differs; and
+    `OperatorError(torch_missing)`.
     """
     check_name(name)
-    data = _read(path)
-    if data.startswith(gguf_layout.MAGIC):
-        read = _read_gguf(data, name, scale)
-    elif _is_pickle(data):
-        raise CallerError(
-            f"{path} is a pickle (.pt, .pth, .pkl), which can run any code when it is read: "
-            "refused. Save the tensors as safetensors or as a GGUF control vector and import that",
-            code="unsafe_format",
-        )
+    if path.is_dir():
+        read = _read_folder(path, name, scale)
     else:
-        read = _read_native(data, name, scale)
+        read = _read(path, read_file(path), name, scale, num_layers)
     got = read.vector.card.hidden_size
     if hidden_size is not None and got != hidden_size:
         raise CallerError(
@@ -64,29 +73,59 @@ def read_vector_file(
     return read
 
 
-def _read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """Returns the bytes of a vector file; raises `CallerError` for one that cannot be one."""
     try:
         if not path.is_file():
             raise _unreadable(path, "no such file" if not path.exists() else "not a regular file")
-        if path.stat().st_size > native.MAX_FILE_BYTES:
-            raise CallerError(
-                f"{path} holds {path.stat().st_size} bytes, expected at most "
-                f"{native.MAX_FILE_BYTES}: this looks like a model, not a vector",
-                code="invalid_vector_file",
-            )
+        _check_size(path, path.stat().st_size)
         return path.read_bytes()
     except OSError as error:
         raise _unreadable(path, error.strerror or str(error)) from error
 
 
-def _read_gguf(data: bytes, name: str, scale: Scale | None) -> VectorFile:
-    read = gguf_file.loads(data, name=name, scale=scale or "raw")
-    notes = []
+def _read(
+    path: Path, data: bytes, name: str, scale: Scale | None, num_layers: int | None
+) -> VectorFile:
+    raw = scale or "raw"
+    if data.startswith(gguf_layout.MAGIC):
+        return _imported(gguf_file.loads(data, name=name, scale=raw), "gguf", scale)
+    if data.startswith(torch_file.MAGIC):
+        read = torch_layers.loads(data, path.name, name=name, scale=raw, num_layers=num_layers)
+        return _imported(read, "torch", scale)
+    if _is_safetensors(data):
+        return _read_native(data, name, scale)
+    if data[:1] == b"\x80" and data[1:2] <= b"\x05":
+        raise torch_file.unsafe("a pickle (.pkl, .pth, or a .pt of before torch 1.6)")
+    if data[:64].lstrip()[:1] == b"{":
+        return _imported(svec.loads(data, name=name, scale=raw), "svec", scale)
+    return _read_native(data, name, scale)
+
+
+def _read_folder(folder: Path, name: str, scale: Scale | None) -> VectorFile:
+    try:
+        paths, others = torch_layers.layer_files(folder)
+    except OSError as error:
+        raise _unreadable(folder, error.strerror or str(error)) from error
+    if not paths:
+        raise _unreadable(folder, "a folder without files layer_<l>.pt")
+    files: dict[int, bytes] = {}
+    for layer_idx, path in paths.items():
+        files[layer_idx] = read_file(path)
+        _check_size(folder, sum(map(len, files.values())))
+        if not files[layer_idx].startswith(torch_file.MAGIC):
+            raise torch_file.unsafe(f"{path.name}, no zip archive as torch.save writes it")
+    read = torch_layers.load_layers(files, name=name, scale=scale or "raw", others=others)
+    return _imported(read, "torch", scale)
+
+
+def _imported(read: ImportedVector, file_format: str, scale: Scale | None) -> VectorFile:
+    notes = list(read.notes)
     if read.zero_layers:
         notes.append(f"left out layers {list(read.zero_layers)}: all zeros in the file")
     if scale == "unit":
         notes.append("alpha is now the norm of what is added; the file's own norms are on the card")
-    return VectorFile(read.vector, "gguf", gguf_file.LAYER_RULE, tuple(notes))
+    return VectorFile(read.vector, file_format, read.layer_rule, tuple(notes))
 
 
 def _read_native(data: bytes, name: str, scale: Scale | None) -> VectorFile:
@@ -111,16 +150,24 @@ def _read_native(data: bytes, name: str, scale: Scale | None) -> VectorFile:
     return VectorFile(SteeringVector(renamed, vector.directions), "native", NATIVE_LAYER_RULE)
 
 
-def _is_pickle(data: bytes) -> bool:
-    """Returns whether the bytes start as a pickle, or as the zip archive of torch.save."""
-    # NOTE: a safetensors header of 384 bytes starts with 0x80 0x01, as a pickle might.
-    safetensors_header = data[8:9] == b"{" and int.from_bytes(data[:8], "little") < len(data)
-    pickled = data[:1] == b"\x80" and data[1:2] <= b"\x05"
-    return data[:4] == b"PK\x03\x04" or (pickled and not safetensors_header)
+def _is_safetensors(data: bytes) -> bool:
+    """Returns whether the bytes start as safetensors: a header's size, then its JSON."""
+    # NOTE: a header of 384 bytes starts with 0x80 0x01, as a pickle might, and one of 123 with '{'.
+    return data[8:9] == b"{" and int.from_bytes(data[:8], "little") < len(data)
+
+
+def _check_size(path: Path, size: int) -> None:
+    if size > native.MAX_FILE_BYTES:
+        raise CallerError(
+            f"{path} holds {size} bytes, expected at most {native.MAX_FILE_BYTES}: this looks "
+            "like a model, not a vector",
+            code="invalid_vector_file",
+        )
 
 
 def _unreadable(path: Path, got: str) -> CallerError:
     return CallerError(
-        f"cannot read {path}: {got}. Expected a vector file: native safetensors, or GGUF",
+        f"cannot read {path}: {got}. Expected a vector file: native safetensors, GGUF, .svec, or "
+        "torch's .pt",
         code="file_unreadable",
     )
