@@ -35,7 +35,7 @@ test: installed ## Run the whole test suite but for GPU, benchmark and soak test
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } \
 	     /^##@/ { printf "\n%s\n", substr($$0, 5) } \
-	     /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	     /^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: export VERIFY = always
@@ -56,7 +56,11 @@ test-gpu: installed ## Run the tests that need an NVIDIA GPU; without one they a
 
 .PHONY: bench
 bench: installed ## Run the benchmarks (a quarter of an hour); figures go to docs/benchmarks
-	$(BIN)/python -m pytest -m "bench and not gpu" -s $(ARGS)
+	$(BIN)/python -m pytest -m "bench and not gpu" --ignore=tests/bench/test_registry.py -s $(ARGS)
+
+.PHONY: bench-registry
+bench-registry: installed ## Measure the registry with 10,000 vectors (ten minutes); figures go to docs/benchmarks
+	$(BIN)/python -m pytest -m bench tests/bench/test_registry.py -s $(ARGS)
 
 .PHONY: bench-gpu
 bench-gpu: installed ## Run the benchmarks that need an NVIDIA GPU (a quarter of an hour); without one they fail

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from .control.admin_routes import router as admin_router
 from .engine.vllm_api import served_chat_template
 from .openai.middleware import SteeringMiddleware
 from .routes import router
@@ -32,6 +33,7 @@ class SteeringEndpointPlugin:
         requests that vLLM has let in.
         """
         app.include_router(router)
+        app.include_router(admin_router)
         has_key = self.settings is not None and self.settings.has_key
         app.add_middleware(SteeringMiddleware, admission=lambda: self.service, has_key=has_key)
 

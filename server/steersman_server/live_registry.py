@@ -1,7 +1,7 @@
 """The registry as this process sees it: a snapshot in memory, kept fresh in the background.
 
-No request waits on Redis: requests read the snapshot, and the bytes of vectors are fetched when
-the snapshot changes, before anybody asks for them.
+No request waits on Redis. Requests read the snapshot; a new one is shown to them once its vectors
+are on this machine's disk and in the workers, and the disk also serves a start while Redis is down.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from steersman_vectors.errors import SteersmanError
+from steersman_vectors.errors import OperatorError, SteersmanError
+from steersman_vectors.registry.local_copy import LocalCopy
+from steersman_vectors.registry.reader import RegistryReader
 from steersman_vectors.registry.snapshot import RegistrySnapshot
-from steersman_vectors.registry.store import RegistryStore
 
 log = structlog.get_logger("steersman.registry")
 
@@ -22,54 +23,130 @@ POLL_S = 5.0
 """Longest wait for a change notice before the revision is read anyway."""
 RETRY_S = 1.0
 GRACE_S = 2.0
+PREPARE_S = 2.0
+"""Longest that a change waits for its vectors; what is not loaded then is loaded behind it."""
+SAVE_EVERY_S = 5.0
 
-OnChange = Callable[[RegistrySnapshot], Awaitable[None]]
+Prepare = Callable[[RegistrySnapshot], Awaitable[None]]
+Heard = Callable[[], None]
 
 
 class LiveRegistry:
-    """Follows the registry's log; `snapshot` is always the newest one seen."""
+    """Follows the registry's log; `snapshot` is the newest one that is prepared."""
 
-    def __init__(self, store: RegistryStore, snapshot: RegistrySnapshot) -> None:
-        self.store = store
+    def __init__(
+        self, reader: RegistryReader, snapshot: RegistrySnapshot, local: LocalCopy
+    ) -> None:
+        self.reader = reader
         self.snapshot = snapshot
-        self.confirmed_at = time.monotonic()
+        self.local = local
+        self.confirmed_at: float | None = time.monotonic()
         """When the registry last confirmed that the snapshot is current."""
         self.error: str | None = None
+        self._saved_at = -SAVE_EVERY_S
+        self._unsaved = False
+        self._saving: asyncio.Task[None] | None = None
 
     @classmethod
-    async def open(cls, url: str) -> LiveRegistry:
-        """Returns a registry with its first snapshot; raises `OperatorError` when unreachable."""
-        store = RegistryStore(url)
-        return cls(store, await store.snapshot())
+    async def open(cls, url: str, local: LocalCopy) -> LiveRegistry:
+        """Returns a registry with its first snapshot, from this machine's disk if need be.
+
+        Raises `OperatorError` when the registry does not answer and was never copied here.
+        """
+        reader = RegistryReader(url)
+        kept = await asyncio.to_thread(local.load)
+        try:
+            fresh = await (reader.snapshot() if kept is None else reader.catch_up(kept))
+        except OperatorError as error:
+            if kept is None:
+                await reader.aclose()
+                raise
+            log.warning(error.code, message=error.message, serving_from=str(local.folder))
+            live = cls(reader, kept, local)
+            live.confirmed_at, live.error = None, error.code
+            return live
+        await asyncio.to_thread(local.save, fresh)
+        return cls(reader, fresh, local)
 
     @property
-    def age_s(self) -> float:
-        """Returns seconds since the snapshot was last known to be current."""
-        return time.monotonic() - self.confirmed_at
+    def age_s(self) -> float | None:
+        """Returns seconds since the snapshot was last known to be current; None if it never was."""
+        return None if self.confirmed_at is None else time.monotonic() - self.confirmed_at
 
     @property
     def stale(self) -> bool:
         """Returns whether the registry has been silent for longer than following it explains."""
-        return self.error is not None or self.age_s > POLL_S + GRACE_S
+        age_s = self.age_s
+        return self.error is not None or age_s is None or age_s > POLL_S + GRACE_S
 
-    async def follow(self, on_change: OnChange) -> None:
-        """Runs until cancelled, whatever goes wrong; calls `on_change` with every new snapshot."""
-        while True:
+    async def follow(self, prepare: Prepare, heard: Heard = lambda: None) -> None:
+        """Runs until cancelled, whatever goes wrong.
+
+        prepare: is given every new snapshot before requests see it. heard: called after every
+        word from the registry.
+        """
+        while not _is_cancelled():
             try:
-                revision = await self.store.wait_for_change(self.snapshot.revision, POLL_S)
-                if revision != self.snapshot.revision:
-                    self.snapshot = await self.store.snapshot()
-                    log.info("registry_changed", revision=self.snapshot.revision)
-                    await on_change(self.snapshot)
-                self.confirmed_at, self.error = time.monotonic(), None
+                await self._next(prepare)
             except SteersmanError as error:
-                # A busy start may lose one connection; only what lasts is worth a line.
-                if self.error is None and self.stale:
-                    log.warning("registry_unavailable", code=error.code, message=error.message)
-                    self.error = error.code
+                self._note(error)
                 await asyncio.sleep(RETRY_S)
             except Exception:
                 # A fault of ours must not end the following, after which nothing would be noticed.
                 log.exception("registry_follower_failed", revision=self.snapshot.revision)
                 self.error = "internal_error"
                 await asyncio.sleep(RETRY_S)
+            heard()
+
+    async def _next(self, prepare: Prepare) -> None:
+        revision = await self.reader.wait_for_change(self.snapshot.revision, POLL_S)
+        if revision != self.snapshot.revision or self.error is not None:
+            fresh = await self.reader.catch_up(self.snapshot)
+            await _bounded(prepare(fresh))
+            self.snapshot = fresh
+            log.info("registry_changed", revision=fresh.revision)
+            self._save()
+        self.confirmed_at, self.error = time.monotonic(), None
+
+    def _note(self, error: SteersmanError) -> None:
+        # A busy start may lose one connection; only what lasts is worth a line.
+        if error.code != self.error and (error.code == "registry_rolled_back" or self.stale):
+            log.warning(error.code, message=error.message)
+            self.error = error.code
+
+    def _save(self) -> None:
+        """Writes the copy in the background; changes that follow soon share one writing."""
+        self._unsaved = True
+        if self._saving is None or self._saving.done():
+            self._saving = asyncio.create_task(self._save_newest())
+
+    async def _save_newest(self) -> None:
+        while self._unsaved:
+            await asyncio.sleep(max(0.0, self._saved_at + SAVE_EVERY_S - time.monotonic()))
+            self._unsaved, self._saved_at = False, time.monotonic()
+            try:
+                await asyncio.to_thread(self.local.save, self.snapshot)
+            except OperatorError as error:
+                log.warning("registry_copy_not_written", message=error.message)
+
+
+def _is_cancelled() -> bool:
+    # NOTE: redis-py 8 can lose a cancellation that arrives while it closes a connection.
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+async def _bounded(preparation: Awaitable[None]) -> None:
+    """Waits for the preparation, not for ever; it goes on behind."""
+    task = asyncio.ensure_future(preparation)
+    done, _ = await asyncio.wait([task], timeout=PREPARE_S)
+    if done:
+        task.result()
+    else:
+        task.add_done_callback(_report)
+        log.warning("registry_change_not_prepared", waited_s=PREPARE_S)
+
+
+def _report(task: asyncio.Future[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.warning("registry_change_not_prepared", message=str(error))

@@ -41,7 +41,7 @@ async def health(request: Request) -> Response:
         workers = await service.link.status()
     except OperatorError as error:
         return JSONResponse({"status": "failed", "message": error.message}, status_code=503)
-    tested = set(service.self_test.layers)
+    tested, age_s = set(service.self_test.layers), service.registry.age_s
     return JSONResponse(
         {
             "status": "degraded" if service.registry.stale else "ok",
@@ -49,9 +49,10 @@ async def health(request: Request) -> Response:
             "assistant_scope": service.engine.assistant_scope is None,
             "registry": {
                 "revision": service.registry.snapshot.revision,
-                "age_s": round(service.registry.age_s, 3),
+                "age_s": None if age_s is None else round(age_s, 3),
                 "error": service.registry.error,
             },
+            "processes": [report.as_json() for report in service.processes.read()],
             "self_test": {"status": "passed", "seconds": service.self_test.seconds},
             "workers": [
                 {**worker, "self_test": sorted(set(worker["hooked"]) & tested)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -10,8 +11,9 @@ import structlog
 
 from steersman_vectors.chat_template import markers_of_tokenizer
 from steersman_vectors.engine_contract import intake_of
-from steersman_vectors.errors import OperatorError, SteersmanError
-from steersman_vectors.registry.snapshot import RegistrySnapshot
+from steersman_vectors.errors import OperatorError
+from steersman_vectors.registry.local_copy import LocalCopy
+from steersman_vectors.registry.store import RegistryStore
 
 from .admission.decision import Decision
 from .admission.request import parse_steering
@@ -20,7 +22,9 @@ from .engine.link import EngineLink, running_plan
 from .engine.self_test import SelfTest, run_self_test
 from .engine.vllm_api import data_parallel_ranks
 from .live_registry import LiveRegistry
+from .processes import ProcessBoard, ProcessReport
 from .settings import ServerSettings
+from .vector_supply import VectorSupply
 
 log = structlog.get_logger("steersman")
 
@@ -29,13 +33,26 @@ class SteeringService:
     """What the routes and the middleware of one API process share."""
 
     def __init__(
-        self, registry: LiveRegistry, link: EngineLink, engine: EngineFacts, self_test: SelfTest
+        self,
+        settings: ServerSettings,
+        registry: LiveRegistry,
+        link: EngineLink,
+        engine: EngineFacts,
+        self_test: SelfTest,
     ) -> None:
         self.registry = registry
         self.link = link
         self.engine = engine
         self.self_test = self_test
-        self._following: asyncio.Task[None] | None = None
+        self.admin = settings.admin
+        self.shape = settings.shape
+        self.store = RegistryStore(settings.registry_url)
+        """For operators; nothing that a request needs goes through it."""
+        self.processes = ProcessBoard(settings.data_dir / "processes", settings.server_pid)
+        self.supply = VectorSupply(
+            registry.reader, registry.local, link, engine.fingerprint, engine.why_not
+        )
+        self._background: list[asyncio.Task[None]] = []
 
     @classmethod
     async def start(
@@ -59,34 +76,36 @@ class SteeringService:
             engine.largest_value,
         )
         log.info("self_test_passed", layers=len(self_test.layers), seconds=self_test.seconds)
-        registry = await LiveRegistry.open(settings.registry_url)
-        service = cls(registry, link, engine, self_test)
-        await service._prefetch(registry.snapshot)
-        service._following = asyncio.create_task(registry.follow(service._prefetch))
+        local = LocalCopy(settings.registry_copy)
+        registry = await LiveRegistry.open(settings.registry_url, local)
+        service = cls(settings, registry, link, engine, self_test)
+        await service.supply.fetch(registry.snapshot)
+        service._report()
+        service._background = [
+            asyncio.create_task(service.supply.load(registry.snapshot)),
+            asyncio.create_task(registry.follow(service.supply.prepare, service._report)),
+        ]
         return service
 
     async def admit(self, field: Any) -> Decision:
         """Returns the decision for a `steering` field, its vectors resident in every worker."""
         decision = resolve(parse_steering(field), self.registry.snapshot, self.engine)
         if decision.plan is not None:
-            digests = [digest for digest, _ in decision.plan.terms]
-            if not all(map(self.link.is_resident, digests)):
-                await self.link.ensure_resident(digests, self.registry.store.blob)
+            await self.supply.ensure_resident([digest for digest, _ in decision.plan.terms])
         return decision
 
     def running(self, decision: Decision) -> AbstractContextManager[None]:
         """Returns the context under which `generate` uses the decision's plan."""
         return running_plan(decision.plan)
 
-    async def _prefetch(self, snapshot: RegistrySnapshot) -> None:
-        """Makes every version resident, so that no request has to wait for a load."""
-        for entry in snapshot.entries():
-            ours = entry.fingerprint == self.engine.fingerprint
-            if ours and self.engine.why_not(entry.card) is None:
-                try:
-                    await self.link.ensure_resident([entry.digest], self.registry.store.blob)
-                except SteersmanError as error:
-                    log.warning("vector_not_loaded", vector=entry.name, message=error.message)
+    def _report(self) -> None:
+        """Tells this server's other processes where this one stands."""
+        registry = self.registry
+        self.processes.post(
+            ProcessReport(
+                os.getpid(), registry.snapshot.revision, registry.confirmed_at, registry.error
+            )
+        )
 
 
 def _derive_markers(engine_client: Any, chat_template: str | None) -> OperatorError | None:

@@ -8,6 +8,9 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from steersman_vectors.engine_contract import SERVER_ENV
+from steersman_vectors.model_dir import ModelShape
+
+from .control.access import AdminAccess
 
 
 class ServerSettings(BaseModel):
@@ -19,7 +22,13 @@ class ServerSettings(BaseModel):
     """Where the registry listens; never logged (it may carry a password)."""
     fingerprint: str
     """Of the base model that is served."""
+    shape: ModelShape
     data_dir: Path
+    registry_copy: Path
+    """Where this machine keeps its own copy of the registry."""
+    server_pid: int
+    """Of the `steersman serve` that started the API processes."""
+    admin: AdminAccess = AdminAccess()
     has_key: bool = False
     """Whether vLLM asks for --api-key."""
     model: str

@@ -9,7 +9,7 @@ import typer
 
 from steersman_vectors.errors import SteersmanError
 
-from . import serve
+from . import fingerprint, serve
 from .output import EXIT_CODES, exit_code, print_error
 from .vectors import vectors
 
@@ -35,6 +35,7 @@ app = typer.Typer(
 )
 app.add_typer(vectors, name="vectors")
 serve.register(app)
+fingerprint.register(app)
 
 
 @app.callback(invoke_without_command=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,14 @@ def default_data_dir() -> Path:
     return Path(base).expanduser() / "steersman"
 
 
+def this_user() -> str:
+    """Returns the name of the user who runs the command."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return f"uid {os.getuid()}"
+
+
 DataDir = Annotated[
     Path,
     typer.Option(
@@ -26,3 +35,36 @@ DataDir = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+def complete_redis_url(url: str | None) -> str | None:
+    """Returns the URL with the name and password that the environment gives, if it has none."""
+    from steersman_vectors.registry.connection import with_credentials
+
+    if url is None:
+        return None
+    username = os.environ.get("STEERSMAN_REDIS_USERNAME")
+    return with_credentials(url, username, os.environ.get("STEERSMAN_REDIS_PASSWORD"))
+
+
+RedisUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--redis-url",
+        envvar="STEERSMAN_REDIS_URL",
+        metavar="URL",
+        callback=complete_redis_url,
+        help="A Redis or Valkey that keeps the registry: redis://HOST:PORT/DB, rediss:// for TLS. "
+        "Default: a private one in the data directory. Name and password: in the URL, or in "
+        "STEERSMAN_REDIS_USERNAME and STEERSMAN_REDIS_PASSWORD.",
+    ),
+]
+Actor = Annotated[
+    str, typer.Option(default_factory=this_user, help="Who is recorded as doing this.")
+]
+OnlyModel = Annotated[
+    str | None,
+    typer.Option(
+        "--model", help="Only vectors of this model: a folder, hub name, or sha256:<prefix>."
+    ),
+]

@@ -42,6 +42,15 @@ def print_error(error: SteersmanError, *, as_json: bool) -> None:
     Console(stderr=True).print(line + Text(f" [{error.code}]", "dim"), soft_wrap=True)
 
 
+def print_warning(message: str) -> None:
+    """Prints one yellow line to stderr."""
+    from rich.console import Console
+    from rich.text import Text
+
+    line = Text.assemble(("warning: ", "bold yellow"), printable(message))
+    Console(stderr=True).print(line, soft_wrap=True)
+
+
 def print_json(value: Any) -> None:
     """Prints the value to stdout as indented JSON."""
     print(json.dumps(value, indent=2))

@@ -3,31 +3,77 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from steersman_vectors.errors import CallerError
 from steersman_vectors.names import VectorRef
 from steersman_vectors.registry import embedded
+from steersman_vectors.registry.connection import without_secrets
 from steersman_vectors.registry.entry import VectorEntry
 from steersman_vectors.registry.snapshot import RegistrySnapshot
 from steersman_vectors.registry.store import RegistryStore
 
+from ..control.operations import Choose
 from .progress import fingerprint_of
 
+T = TypeVar("T")
 
-def read_snapshot(data_dir: Path) -> RegistrySnapshot:
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Which registry a command works on: a Redis, or the private one of a data directory."""
+
+    data_dir: Path
+    redis_url: str | None = None
+
+    def __str__(self) -> str:
+        return str(self.data_dir) if self.redis_url is None else without_secrets(self.redis_url)
+
+    @property
+    def exists(self) -> bool:
+        """Returns whether there is a registry to read; a Redis is there or fails by itself."""
+        return self.redis_url is not None or embedded.exists(self.data_dir)
+
+    @contextmanager
+    def opened(self) -> Iterator[str]:
+        """Gives the URL at which the registry answers meanwhile; starts a private one if need be.
+
+        Raises `OperatorError` when the data directory cannot be used.
+        """
+        if self.redis_url is not None:
+            yield self.redis_url
+            return
+        with embedded.attach_or_start(self.data_dir) as registry:
+            yield registry.url
+
+
+def run(where: Where, operation: Callable[[RegistryStore], Awaitable[T]]) -> T:
+    """Returns what the operation returns on the registry."""
+    with where.opened() as url:
+        return asyncio.run(_with_store(url, operation))
+
+
+def read_snapshot(where: Where) -> RegistrySnapshot:
     """Returns what the registry holds; an empty snapshot, and no new folder, where there is none.
 
     Raises `OperatorError` when the data directory cannot be used.
     """
-    if data_dir.exists() and not data_dir.is_dir():
-        raise CallerError(
-            f"--data-dir: {data_dir} is a file; expected a folder", code="data_dir_unusable"
-        )
-    if not embedded.exists(data_dir):
+    if not where.exists and not where.data_dir.is_file():
         return RegistrySnapshot.of(0)
-    with embedded.attach_or_start(data_dir) as registry:
-        return asyncio.run(_snapshot(registry.url))
+    return run(where, lambda store: store.snapshot())
+
+
+def chooser(model: str | None, where: Where) -> Choose:
+    """Returns what finds the version that a reference names among the base models of --model."""
+
+    def choose(snapshot: RegistrySnapshot, ref: VectorRef) -> VectorEntry:
+        return find_one(snapshot, ref, select_fingerprints(snapshot, model), where)
+
+    return choose
 
 
 def select_fingerprints(snapshot: RegistrySnapshot, model: str | None) -> frozenset[str]:
@@ -47,13 +93,13 @@ def select_fingerprints(snapshot: RegistrySnapshot, model: str | None) -> frozen
                 code="model_not_found",
             )
         return found
-    return frozenset({fingerprint_of(model)})
+    return frozenset({fingerprint_of(model).digest})
 
 
 def find_one(
-    snapshot: RegistrySnapshot, ref: VectorRef, fingerprints: frozenset[str], data_dir: Path
+    snapshot: RegistrySnapshot, ref: VectorRef, fingerprints: frozenset[str], where: Where
 ) -> VectorEntry:
-    """Returns the entry that `ref` names among these base models.
+    """Returns the entry that `ref` names among these base models, a retired one too.
 
     Raises `CallerError`: `vector_not_found`, `vector_model_mismatch`, or `vector_ambiguous` when
     several base models have a vector of this name.
@@ -67,14 +113,14 @@ def find_one(
         )
     one = having or sorted(fingerprints)
     if len(one) == 1:
-        return snapshot.find(ref, one[0])
+        return snapshot.find_any(ref, one[0])
     names = sorted({name for _, name in snapshot.versions})
     raise CallerError(
-        f"no vector {ref.name!r} in {data_dir}; registered are: {', '.join(names) or 'none'}",
+        f"no vector {ref.name!r} in {where}; registered are: {', '.join(names) or 'none'}",
         code="vector_not_found",
     )
 
 
-async def _snapshot(url: str) -> RegistrySnapshot:
+async def _with_store(url: str, operation: Callable[[RegistryStore], Awaitable[T]]) -> T:
     async with RegistryStore(url) as store:
-        return await store.snapshot()
+        return await operation(store)

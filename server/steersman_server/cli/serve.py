@@ -9,7 +9,7 @@ import typer
 
 from steersman_vectors.errors import CallerError, OperatorError
 
-from .options import DataDir
+from .options import DataDir, RedisUrl
 
 SERVE_HELP = """
 Serve MODEL with steering: vLLM's OpenAI server, the steering plugin and a registry.
@@ -73,6 +73,7 @@ def register(app: typer.Typer) -> None:
         library: Annotated[
             Path | None, typer.Option(help="A folder of NAME/vector.safetensors to import first.")
         ] = None,
+        redis_url: RedisUrl = None,
     ) -> None:
         from steersman_vectors.engine_contract import EngineSteering, parse_layers
 
@@ -87,7 +88,7 @@ def register(app: typer.Typer) -> None:
         steering = EngineSteering(
             layers=parse_layers(steering_layers), token_scale=steering_token_scale
         )
-        run(ServeOptions(model, data_dir, steering, tuple(context.args), library))
+        run(ServeOptions(model, data_dir, steering, tuple(context.args), redis_url, library))
 
     @app.command(help=DEMO_HELP, context_settings=PASS_THROUGH)
     def demo(
@@ -113,4 +114,5 @@ def register(app: typer.Typer) -> None:
                 code="demo_model_missing",
             )
         args = ("--port", str(port), "--served-model-name", "demo", *DEMO_VLLM_ARGS, *context.args)
-        run(ServeOptions(str(model), data_dir, EngineSteering(), args, library, try_it=True))
+        steering = EngineSteering()
+        run(ServeOptions(str(model), data_dir, steering, args, library=library, try_it=True))

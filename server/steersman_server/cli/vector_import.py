@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from steersman_vectors.formats.reader import VectorFile, read_vector_file
+from steersman_vectors.formats.reader import VectorFile
 from steersman_vectors.model_dir import read_shape, resolve_model_dir
 from steersman_vectors.names import check_name
-from steersman_vectors.registry.binding import bind, check_fits
-from steersman_vectors.registry.embedded import attach_or_start
+from steersman_vectors.registry.binding import bind
 from steersman_vectors.registry.entry import Published
-from steersman_vectors.registry.store import RegistryStore
 from steersman_vectors.scale import Scale
 
+from ..control.json_views import imported_json
+from ..control.operations import read_for_model
+from . import registry_access
 from .output import printable
 from .progress import fingerprint_of
-from .vector_views import entry_json
+from .registry_access import Where
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,30 +39,25 @@ class Imported:
     published: Published
 
 
-def run(source: Source, data_dir: Path, actor: str) -> Imported:
+def run(source: Source, where: Where, actor: str) -> Imported:
     """Returns the registered vector; raises `SteersmanError` with nothing stored."""
     check_name(source.name)
     shape = read_shape(resolve_model_dir(source.model))
-    read = read_vector_file(source.file, name=source.name, scale=source.scale)
-    check_fits(read.vector, shape)
-    fingerprint = fingerprint_of(source.model)
+    read = read_for_model(source.file, source.name, source.scale, shape)
+    fingerprint = fingerprint_of(source.model).digest
     bind(read.vector, name=source.name, fingerprint=fingerprint)
-    with attach_or_start(data_dir) as registry:
-        published = asyncio.run(
-            _publish(registry.url, read, source.name, fingerprint, printable(actor))
-        )
+    published = registry_access.run(
+        where,
+        lambda store: store.publish(
+            read.vector, name=source.name, fingerprint=fingerprint, actor=printable(actor)
+        ),
+    )
     return Imported(read, published)
 
 
 def as_json(imported: Imported) -> dict[str, Any]:
     """Returns the outcome for programs."""
-    return {
-        **entry_json(imported.published),
-        "created": imported.published.created,
-        "format": imported.read.file_format,
-        "layer_rule": imported.read.layer_rule,
-        "notes": list(imported.read.notes),
-    }
+    return imported_json(imported.published, imported.read)
 
 
 def as_text(imported: Imported) -> str:
@@ -79,10 +74,3 @@ def as_text(imported: Imported) -> str:
         *(f"  note    {note}" for note in read.notes),
     ]
     return "\n".join(lines)
-
-
-async def _publish(
-    url: str, read: VectorFile, name: str, fingerprint: str, actor: str
-) -> Published:
-    async with RegistryStore(url) as store:
-        return await store.publish(read.vector, name=name, fingerprint=fingerprint, actor=actor)

@@ -1,20 +1,23 @@
-"""Registry entries as tables for people and as JSON for programs. Pure over the snapshot."""
+"""What `steersman vectors` shows to people: tables and lines. Pure."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rich.table import Table
 
-from steersman_vectors.registry.entry import VectorEntry
+from steersman_vectors.registry.entry import AliasMove, LogEntry, VectorEntry
 from steersman_vectors.registry.snapshot import RegistrySnapshot
+from steersman_vectors.registry.stale import StaleVector
 from steersman_vectors.scale import coefficient
 
+from ..control.operations import Collected, Comparison
 from .output import printable
 
 SHORT_FINGERPRINT = len("sha256:") + 12
+MAX_CELL = 48
 
 
 def choose(
@@ -27,35 +30,16 @@ def choose(
     return [entry for fingerprint in wanted for entry in snapshot.available(fingerprint)]
 
 
-def entry_json(entry: VectorEntry) -> dict[str, Any]:
-    """Returns what identifies and doses a version, without the whole card."""
-    return {
-        "name": entry.name,
-        "version": entry.version,
-        "digest": entry.digest,
-        "fingerprint": entry.fingerprint,
-        "scale": entry.card.scale,
-        "hidden_size": entry.card.hidden_size,
-        "layers": sorted(entry.card.layers),
-        "presets": {name: preset.alpha for name, preset in entry.card.presets.items()},
-        "alpha_max": entry.card.alpha_max,
-        "created_at": entry.created_at.isoformat(),
-        "actor": entry.actor,
-    }
-
-
-def list_json(revision: int, entries: list[VectorEntry]) -> dict[str, Any]:
-    """Returns the listing for programs."""
-    return {"revision": revision, "vectors": [entry_json(entry) for entry in entries]}
-
-
-def list_table(entries: list[VectorEntry]) -> Table:
-    """Returns the listing for people."""
-    table = _table("name", "version", "scale", "layers", "presets", "model", "created (UTC)")
+def list_table(snapshot: RegistrySnapshot, entries: list[VectorEntry]) -> Table:
+    """Returns the listing."""
+    table = _table(
+        "name", "version", "aliases", "scale", "layers", "presets", "model", "created (UTC)"
+    )
     for entry in entries:
         table.add_row(
             entry.name,
-            str(entry.version),
+            f"{entry.version}" if entry.retired is None else f"{entry.version} (retired)",
+            ", ".join(snapshot.aliases_of(entry)) or "-",
             entry.card.scale,
             ranges(entry.card.layers),
             ", ".join(f"{name} {p.alpha:g}" for name, p in entry.card.presets.items()) or "-",
@@ -63,17 +47,6 @@ def list_table(entries: list[VectorEntry]) -> Table:
             f"{entry.created_at:%Y-%m-%d %H:%M}",
         )
     return table
-
-
-def show_json(snapshot: RegistrySnapshot, entry: VectorEntry) -> dict[str, Any]:
-    """Returns one version with its whole card, and the versions and aliases beside it."""
-    key = (entry.fingerprint, entry.name)
-    return {
-        **entry_json(entry),
-        "card": entry.card.model_dump(mode="json"),
-        "versions": list(snapshot.versions[key]),
-        "aliases": dict(snapshot.aliases.get(key, {})),
-    }
 
 
 def show_parts(snapshot: RegistrySnapshot, entry: VectorEntry) -> list[Any]:
@@ -85,6 +58,75 @@ def show_parts(snapshot: RegistrySnapshot, entry: VectorEntry) -> list[Any]:
     if entry.card.presets:
         parts += ["", _presets(entry)]
     return parts
+
+
+def move_line(move: AliasMove) -> str:
+    """Returns where an alias points now."""
+    ref = f"{move.name}@{move.alias}"
+    if not move.changed:
+        return f"{ref} names version {move.version} already"
+    was = "new" if move.before is None else f"was {move.before}"
+    return f"{ref} -> {move.version} ({was})"
+
+
+def log_table(entries: Iterable[LogEntry]) -> Table:
+    """Returns changes, one a line."""
+    table = _table("revision", "at (UTC)", "actor", "what", "subject", "before", "after")
+    for entry in entries:
+        of = entry.subject.split("/")
+        subject = f"{of[1]}@{of[2]}" if len(of) == 3 else entry.subject
+        table.add_row(
+            str(entry.revision),
+            f"{entry.at:%Y-%m-%d %H:%M:%S}",
+            printable(entry.actor),
+            entry.kind,
+            subject,
+            _short(entry.before),
+            _short(entry.after),
+        )
+    return table
+
+
+def diff_parts(comparison: Comparison) -> list[Any]:
+    """Returns the agreement of two versions per layer, and where their cards differ."""
+    a, b = comparison.a, comparison.b
+    table = _table("layer", "cosine", f"added norm of {a}", f"of {b}")
+    for layer in comparison.layers:
+        table.add_row(
+            str(layer.layer_idx),
+            _number(layer.cosine),
+            _number(layer.norm_a),
+            _number(layer.norm_b),
+        )
+    facts = [f"{name}: {_short(was)} -> {_short(now)}" for name, was, now in _card_changes(a, b)]
+    same = a.digest == b.digest
+    lines = ["The two are the same bytes."] if same else facts
+    return [table, "", *lines] if lines else [table]
+
+
+def garbage_parts(collected: Collected) -> list[Any]:
+    """Returns what was removed, or would be."""
+    if not collected.found:
+        return ["Nothing to remove: every blob belongs to a version that is in use."]
+    table = _table("blob", "KiB", "why")
+    for blob in collected.found:
+        table.add_row(blob.digest[:SHORT_FINGERPRINT], f"{blob.size / 1024:.1f}", blob.reason)
+    total = sum(blob.size for blob in collected.found) / 2**20
+    done = "Removed" if collected.removed else "Would remove"
+    return [table, f"{done} {len(collected.found)} blobs, {total:.2f} MiB."]
+
+
+def stale_parts(fingerprint: str, stale: Sequence[StaleVector]) -> list[Any]:
+    """Returns what must be made again for a base model, and how."""
+    if not stale:
+        return [f"Nothing is stale: every vector has a version for {fingerprint}."]
+    table = _table("vector", "aliases", "made for", "how to make it again")
+    for found in stale:
+        made_for = found.entry.fingerprint[:SHORT_FINGERPRINT]
+        table.add_row(
+            str(found.entry), ", ".join(found.aliases) or "-", made_for, printable(found.recipe)
+        )
+    return [f"Without a version for {fingerprint}:", "", table]
 
 
 def ranges(numbers: Iterable[int]) -> str:
@@ -100,9 +142,10 @@ def ranges(numbers: Iterable[int]) -> str:
 
 def _facts(snapshot: RegistrySnapshot, entry: VectorEntry) -> list[tuple[str, str]]:
     card, key = entry.card, (entry.fingerprint, entry.name)
-    aliases = [f"{a} -> {v}" for a, v in snapshot.aliases.get(key, {}).items()]
+    aliases = [f"{a} -> {v[0]}" for a, v in snapshot.aliases.get(key, {}).items()]
     facts = [
         ("vector", str(entry)),
+        ("retired", "" if entry.retired is None else str(entry.retired)),
         ("description", card.description),
         ("model", entry.fingerprint),
         ("scale", card.scale),
@@ -136,6 +179,18 @@ def _presets(entry: VectorEntry) -> Table:
         evidence = json.dumps(preset.evidence) if preset.evidence else "-"
         table.add_row(name, f"{preset.alpha:g}", preset.scope or "-", schedule, evidence)
     return table
+
+
+def _card_changes(a: VectorEntry, b: VectorEntry) -> Iterator[tuple[str, str, str]]:
+    """Yields (field, in a, in b) for what the two cards say differently."""
+    was, now = (entry.card.model_dump(mode="json") for entry in (a, b))
+    for field in was:
+        if field not in ("layers", "recipe", "quality") and was[field] != now[field]:
+            yield field, json.dumps(was[field]), json.dumps(now[field])
+
+
+def _short(text: str) -> str:
+    return printable(text if len(text) <= MAX_CELL else text[:MAX_CELL] + "...") or "-"
 
 
 def _table(*columns: str) -> Table:

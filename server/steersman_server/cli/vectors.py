@@ -1,20 +1,19 @@
-"""`steersman vectors`: import vectors into the registry, list and show what it holds."""
+"""`steersman vectors import, list, show`, and the group that all vector commands are in."""
 
 from __future__ import annotations
 
-import getpass
-import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .options import DataDir, Json
+from . import vector_changes, vector_checks, vector_export
+from .options import Actor, DataDir, Json, OnlyModel, RedisUrl
 from .output import EXIT_CODES, print_json, print_people
 
 HELP = """
-Import, list and show steering vectors.
+The registry of steering vectors, each bound to its exact base model.
 
 Works whether or not a server is running on the data directory.
 """
@@ -22,15 +21,19 @@ Works whether or not a server is running on the data directory.
 IMPORT_HELP = """
 Register the vector in FILE under NAME, bound to the base model MODEL.
 
-FILE is native safetensors, or a GGUF control vector, whose direction.<k>
-is added after decoder block k (zero-based). Importing the same bytes again
-changes nothing.
+FILE is native safetensors; a GGUF control vector; .svec JSON; a tensor of
+torch.save, [layers + 1, hidden] in hidden_states order, or [hidden] in a file
+layer_<l>.pt; or a folder of such files. direction.<l>, directions.<l>, row l+1
+and layer_<l>.pt are all added after decoder block l (zero-based). Files are
+read without running code. Importing the same bytes again changes nothing.
 
 Examples:
 
   steersman vectors import empathy.safetensors --name empathy --model ./my-model
 
   steersman vectors import formal.gguf --name formal --model ./my-model --scale unit
+
+  steersman vectors import ./caa-folder --name calm --model ./my-model
 
   steersman vectors import terse.gguf --name terse --model org/model --json
 """
@@ -68,44 +71,32 @@ class ScaleOption(StrEnum):
     RESIDUAL = "residual"
 
 
-def _actor() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        return f"uid {os.getuid()}"
-
-
 Model = Annotated[str, typer.Option(help="A model folder, or a name in the local hub cache.")]
-OnlyModel = Annotated[
-    str | None,
-    typer.Option(
-        "--model", help="Only vectors of this model: a folder, hub name, or sha256:<prefix>."
-    ),
-]
-
 vectors = typer.Typer(help=HELP, epilog=EXIT_CODES, no_args_is_help=True)
 
 
 @vectors.command("import", help=IMPORT_HELP, epilog=EXIT_CODES)
 def import_vector(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Native safetensors, or GGUF.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Safetensors, GGUF, .svec, .pt, or a folder.")
+    ],
     name: Annotated[str, typer.Option(help="The name that requests will use.")],
     model: Model,
     data_dir: DataDir,
-    actor: Annotated[
-        str, typer.Option(default_factory=_actor, help="Who is recorded as doing this.")
-    ],
+    actor: Actor,
     scale: Annotated[
         ScaleOption | None,
-        typer.Option(help="What alpha means. Default: the file's own; raw for GGUF."),
+        typer.Option(help="What alpha means. Default: the file's own; raw for other formats."),
     ] = None,
+    redis_url: RedisUrl = None,
     as_json: Json = False,
 ) -> None:
     """Imports the vector and prints where it ended up."""
     from . import vector_import
+    from .registry_access import Where
 
     source = vector_import.Source(file, name, model, None if scale is None else scale.value)
-    imported = vector_import.run(source, data_dir, actor)
+    imported = vector_import.run(source, Where(data_dir, redis_url), actor)
     if as_json:
         print_json(vector_import.as_json(imported))
     else:
@@ -119,22 +110,25 @@ def list_vectors(
     all_versions: Annotated[
         bool, typer.Option("--all", help="Every version, not only the newest.")
     ] = False,
+    redis_url: RedisUrl = None,
     as_json: Json = False,
 ) -> None:
     """Prints the registered vectors."""
+    from ..control.json_views import list_json
     from . import vector_views
-    from .registry_access import read_snapshot, select_fingerprints
+    from .registry_access import Where, read_snapshot, select_fingerprints
 
-    snapshot = read_snapshot(data_dir)
+    where = Where(data_dir, redis_url)
+    snapshot = read_snapshot(where)
     chosen = vector_views.choose(
         snapshot, select_fingerprints(snapshot, model), all_versions=all_versions
     )
     if as_json:
-        print_json(vector_views.list_json(snapshot.revision, chosen))
+        print_json(list_json(snapshot, chosen))
     elif chosen:
-        print_people(vector_views.list_table(chosen))
+        print_people(vector_views.list_table(snapshot, chosen))
     else:
-        print_people(f"No vectors in {data_dir}. Register one with `steersman vectors import`.")
+        print_people(f"No vectors in {where}. Register one with `steersman vectors import`.")
 
 
 @vectors.command("show", help=SHOW_HELP, epilog=EXIT_CODES)
@@ -142,18 +136,25 @@ def show_vector(
     name: Annotated[str, typer.Argument(metavar="NAME", help="name, name@version or name@alias")],
     data_dir: DataDir,
     model: OnlyModel = None,
+    redis_url: RedisUrl = None,
     as_json: Json = False,
 ) -> None:
     """Prints one version's card."""
     from steersman_vectors.names import parse_ref
 
+    from ..control.json_views import show_json
     from . import vector_views
-    from .registry_access import find_one, read_snapshot, select_fingerprints
+    from .registry_access import Where, chooser, read_snapshot
 
-    ref = parse_ref(name)
-    snapshot = read_snapshot(data_dir)
-    entry = find_one(snapshot, ref, select_fingerprints(snapshot, model), data_dir)
+    where = Where(data_dir, redis_url)
+    snapshot = read_snapshot(where)
+    entry = chooser(model, where)(snapshot, parse_ref(name))
     if as_json:
-        print_json(vector_views.show_json(snapshot, entry))
+        print_json(show_json(snapshot, entry))
     else:
         print_people(*vector_views.show_parts(snapshot, entry))
+
+
+vector_changes.register(vectors)
+vector_checks.register(vectors)
+vector_export.register(vectors)

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import importlib
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from steersman_vectors.engine_contract import EngineSteering
 from steersman_vectors.errors import OperatorError
 from steersman_vectors.model_dir import read_shape, resolve_model_dir
+from steersman_vectors.registry.connection import without_secrets
 from steersman_vectors.registry.embedded import open_registry
+from steersman_vectors.registry.local_copy import LocalCopy
 
+from ..cli.output import print_warning
 from ..cli.progress import fingerprint_of
+from ..control.access import ADMIN_KEY_ENV, admin_access
 from ..engine.vllm_api import parse_serve_args, run_server
 from ..settings import ServerSettings
-from .arguments import complete, has_api_key, plugin_allowlist
+from .arguments import complete, has_api_key, is_loopback, plugin_allowlist
 from .library import publish, read_library
 
 
@@ -31,6 +37,8 @@ class ServeOptions:
     data_dir: Path
     steering: EngineSteering
     vllm_args: Sequence[str] = ()
+    redis_url: str | None = None
+    """None: a private Valkey in the data directory."""
     library: Path | None = None
     """Vectors to publish first."""
     try_it: bool = False
@@ -51,18 +59,48 @@ def serve(options: ServeOptions) -> None:
     args = complete(given, options.steering, has_api_key=has_key)
     if args.uds is None:
         check_port_is_free(args.host, args.port)
-    digest = fingerprint_of(options.model)
-    with open_registry(options.data_dir) as registry:
-        publish(vectors, url=registry.url, fingerprint=digest)
+    digest = fingerprint_of(options.model).digest
+    copy = options.data_dir / "registry-copy" / _copy_name(options.redis_url)
+    on_loopback = args.uds is not None or is_loopback(args.host)
+    with _registry(options) as url:
+        try:
+            publish(vectors, url=url, fingerprint=digest)
+        except OperatorError as error:
+            if error.code != "registry_unavailable" or LocalCopy(copy).load() is None:
+                raise
+            print_warning(f"{error.message}. Starting from this machine's copy in {copy}")
         ServerSettings(
-            registry_url=registry.url,
+            registry_url=url,
             fingerprint=digest,
+            shape=shape,
             data_dir=options.data_dir,
+            registry_copy=copy,
+            server_pid=os.getpid(),
+            admin=admin_access(
+                os.environ.get(ADMIN_KEY_ENV), has_api_key=has_key, on_loopback=on_loopback
+            ),
             has_key=has_key,
             model=args.served_model_name[0],
             try_it_url=f"http://{args.host}:{args.port}" if options.try_it else None,
         ).to_environment()
         run_server(args)
+
+
+@contextmanager
+def _registry(options: ServeOptions) -> Iterator[str]:
+    """Gives the URL of the registry: a Redis, or the data directory's own Valkey, started."""
+    if options.redis_url is not None:
+        yield options.redis_url
+        return
+    with open_registry(options.data_dir) as registry:
+        yield registry.url
+
+
+def _copy_name(redis_url: str | None) -> str:
+    """Returns the folder name of a registry's copy: another Redis, another history."""
+    if redis_url is None:
+        return "private"
+    return hashlib.sha256(without_secrets(redis_url).encode()).hexdigest()[:16]
 
 
 def check_port_is_free(host: str, port: int) -> None:

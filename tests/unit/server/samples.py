@@ -65,7 +65,7 @@ ENTRIES = (
     entry("by-norm", scale="token"),
     entry("foreign", fingerprint=OTHER_MODEL),
 )
-SNAPSHOT = RegistrySnapshot.of(7, ENTRIES, {(MODEL, "empathy", "prod"): 1})
+SNAPSHOT = RegistrySnapshot.of(7, ENTRIES, {(MODEL, "empathy", "prod"): (1,)})
 ENGINE = EngineFacts(MODEL, frozenset(range(4)), None)
 NO_TEMPLATE = EngineFacts(
     MODEL, frozenset(range(4)), OperatorError("no template", code="chat_template_unsupported")

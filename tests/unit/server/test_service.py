@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
 
 from steersman_server.engine.self_test import SelfTest
 from steersman_server.service import SteeringService
+from steersman_server.settings import ServerSettings
 from steersman_vectors.errors import OperatorError
+from steersman_vectors.formats import native
+from steersman_vectors.model_dir import ModelShape
+from steersman_vectors.registry.local_copy import LocalCopy
+from steersman_vectors.registry.store import RegistryStore
+from tests.redis_server import redis_server
 from tests.unit.server.samples import DIGEST, ENGINE, OTHER_MODEL, SNAPSHOT
+from tests.unit.vectors.samples import vector
 
 
 class FakeLink:
@@ -18,6 +27,7 @@ class FakeLink:
     def __init__(self):
         self.resident = set()
         self.refuses = ()
+        self.read = []
 
     def is_resident(self, digest):
         return digest in self.resident
@@ -26,13 +36,29 @@ class FakeLink:
         for digest in digests:
             if digest in self.refuses:
                 raise OperatorError("no room", code="vector_not_loadable")
+            self.read.append(await read_blob(digest) if callable(read_blob) else None)
             self.resident.add(digest)
 
 
 @pytest.fixture
-def service():
-    registry = SimpleNamespace(snapshot=SNAPSHOT, store=SimpleNamespace(blob=None))
-    return SteeringService(registry, FakeLink(), ENGINE, SelfTest((0, 1, 2, 3), 0.1))
+def service(tmp_path, monkeypatch):
+    settings = ServerSettings(
+        registry_url="unix:///none",
+        fingerprint=ENGINE.fingerprint,
+        shape=ModelShape(4, 4),
+        data_dir=tmp_path,
+        registry_copy=tmp_path / "copy",
+        server_pid=1,
+        model="tiny",
+    )
+    registry = SimpleNamespace(snapshot=SNAPSHOT, reader=None, local=LocalCopy(tmp_path / "copy"))
+    made = SteeringService(settings, registry, FakeLink(), ENGINE, SelfTest((0, 1, 2, 3), 0.1))
+
+    async def read(digest):
+        return b""
+
+    monkeypatch.setattr(made.supply, "read", read)
+    return made
 
 
 async def test_what_is_admitted_is_resident(service):
@@ -55,7 +81,38 @@ async def test_unsteered_requests_load_nothing(service):
 
 async def test_all_that_this_engine_can_steer_is_loaded_ahead(service):
     service.link.refuses = (DIGEST["concise", 1],)  # one that fails keeps none of the others
-    await service._prefetch(SNAPSHOT)
+    await service.supply.load(SNAPSHOT)
     foreign = {e.digest for e in SNAPSHOT.entries() if e.fingerprint == OTHER_MODEL}
     unserved = {DIGEST["deep", 1], DIGEST["by-norm", 1], DIGEST["concise", 1]}
     assert service.link.resident == {e.digest for e in SNAPSHOT.entries()} - foreign - unserved
+
+
+async def test_bytes_come_from_redis_once_and_are_read_from_the_disk(tmp_path):
+    """A real Redis that is killed once the bytes were fetched; a file that rots on the disk."""
+    from steersman_server.vector_supply import VectorSupply
+
+    local, link = LocalCopy(tmp_path / "copy"), FakeLink()
+    with redis_server(tmp_path / "redis") as redis:
+        async with RegistryStore(redis.url) as store:
+            supply = VectorSupply(store, local, link, ENGINE.fingerprint, lambda card: None)
+            for seed in range(40):  # more than are fetched at once
+                await store.publish(
+                    vector(seed), name=f"v{seed}", fingerprint=ENGINE.fingerprint, actor="x"
+                )
+            snapshot = await store.snapshot()
+            digests = [entry.digest for entry in snapshot.entries()]
+            await supply.fetch(snapshot)
+            redis.kill()
+            await supply.load(snapshot)
+            assert link.resident == set(digests)
+            assert {native.digest(data) for data in link.read} == set(digests)
+            path = local.folder / "blobs" / digests[0].removeprefix("sha256:")
+            path.write_bytes(b"rotten")
+            redis.start()
+            for _ in range(10):  # a connection of the Redis before may be tried first
+                with suppress(OperatorError):
+                    assert native.digest(await supply.read(digests[0])) == digests[0]
+                    break
+                await asyncio.gather(*supply._repairs.values())
+            else:
+                pytest.fail("what rotted on the disk was not fetched again")

@@ -1,15 +1,19 @@
-"""A real Valkey per test module, and a home directory that is nobody's."""
+"""A real Valkey per test module, a home directory that is nobody's, the command line."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import redis
 
+from steersman_server.cli.main import main
 from steersman_vectors.registry.embedded import Embedded, open_registry
 
+from .commands import STEERSMAN, Done, Run
 from .samples import write_model
 
 
@@ -39,3 +43,37 @@ def registry_url(valkey: Embedded) -> str:
     with redis.Redis.from_url(valkey.url) as client:
         client.flushall()
     return valkey.url
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where commands keep their registry; not there yet."""
+    monkeypatch.setenv("STEERSMAN_DATA_DIR", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def run(data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs the command line in this process, without a terminal."""
+
+    def steersman(*args: object) -> Done:
+        monkeypatch.setattr(sys, "argv", ["steersman", *map(str, args)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Done(int(ended.value.code or 0), *capsys.readouterr())
+
+    return steersman
+
+
+@pytest.fixture
+def run_process(data_dir: Path) -> Run:
+    """Runs the command line in a process of its own."""
+
+    def steersman(*args: object) -> Done:
+        done = subprocess.run(
+            [*STEERSMAN, *map(str, args)], capture_output=True, text=True, timeout=300, check=False
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    return steersman

@@ -6,80 +6,23 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from steersman_server.cli.main import main
 from steersman_vectors.card import Preset
 from steersman_vectors.fingerprint import fingerprint
 from steersman_vectors.formats import native
 from steersman_vectors.registry.embedded import attach_or_start, open_registry
 
+from .commands import STEERSMAN, Run, imported
 from .samples import FP_B, differences, vector, write_control_vector, write_model
-
-STEERSMAN = (sys.executable, "-m", "steersman_server.cli.main")
-
-
-@dataclass(frozen=True)
-class Done:
-    """How a command ended."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Run = Callable[..., Done]
-
-
-@pytest.fixture
-def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where commands keep their registry; not there yet."""
-    monkeypatch.setenv("STEERSMAN_DATA_DIR", str(tmp_path / "data"))
-    return tmp_path / "data"
-
-
-@pytest.fixture
-def run(data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs the command line in this process, without a terminal."""
-
-    def steersman(*args: object) -> Done:
-        monkeypatch.setattr(sys, "argv", ["steersman", *map(str, args)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return Done(int(ended.value.code or 0), *capsys.readouterr())
-
-    return steersman
-
-
-@pytest.fixture
-def run_process(data_dir: Path) -> Run:
-    """Runs the command line in a process of its own."""
-
-    def steersman(*args: object) -> Done:
-        done = subprocess.run(
-            [*STEERSMAN, *map(str, args)], capture_output=True, text=True, timeout=300, check=False
-        )
-        return Done(done.returncode, done.stdout, done.stderr)
-
-    return steersman
 
 
 @pytest.fixture
 def gguf(tmp_path: Path) -> Path:
     return write_control_vector(tmp_path / "empathy.gguf", differences())
-
-
-def imported(run: Run, file: Path, name: str, model: Path, *more: str) -> dict[str, Any]:
-    done = run("vectors", "import", file, "--name", name, "--model", model, "--json", *more)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)  # type: ignore[no-any-return]
 
 
 def test_import_list_and_show_for_people(run_process: Run, gguf: Path, model_dir: Path) -> None:
@@ -94,8 +37,8 @@ def test_import_list_and_show_for_people(run_process: Run, gguf: Path, model_dir
     assert "empathy@1: already registered, nothing was changed" in again.stdout
     listed = run("vectors", "list")
     header, row = listed.stdout.splitlines()
-    assert header.split()[:4] == ["name", "version", "scale", "layers"]
-    assert row.split()[:4] == ["empathy", "1", "raw", "1-2"]
+    assert header.split()[:4] == ["name", "version", "aliases", "scale"]
+    assert row.split()[:4] == ["empathy", "1", "-", "raw"]
     assert digest[:19] in row
     shown = run("vectors", "show", "empathy")
     assert f"{np.linalg.norm(differences()[1]):.4g}" in shown.stdout
@@ -248,7 +191,15 @@ def test_two_models_with_one_name_are_told_apart(
         assert [v["fingerprint"] for v in listed["vectors"]] == [digest]
 
 
-@pytest.mark.parametrize("args", ["", "vectors", "vectors import", "vectors list", "vectors show"])
+COMMANDS = (
+    *("import", "list", "show", "push", "export", "promote", "rollback", "retire", "diff"),
+    *("verify", "gc", "log", "stale"),
+)
+
+
+@pytest.mark.parametrize(
+    "args", ["", "fingerprint", "vectors", *(f"vectors {c}" for c in COMMANDS)]
+)
 def test_help_shows_examples_and_exit_codes(run: Run, args: str) -> None:
     done = run(*args.split(), "--help")
     assert done.returncode == 0

@@ -6,6 +6,8 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,7 +20,8 @@ from steersman_vectors.formats import native
 from steersman_vectors.names import VectorRef
 from steersman_vectors.registry import layout
 from steersman_vectors.registry.snapshot import RegistrySnapshot
-from steersman_vectors.registry.store import RegistryStore
+from steersman_vectors.registry.store import Expected, RegistryStore
+from steersman_vectors.registry.upkeep import garbage, verify
 
 from .samples import FP_A, FP_B, vector
 
@@ -32,71 +35,115 @@ async def store(registry_url: str) -> AsyncIterator[RegistryStore]:
 NAMES = st.sampled_from(["calm", "warm"])
 FINGERPRINTS = st.sampled_from([FP_A, FP_B])
 OPERATIONS = st.lists(
-    st.tuples(st.just("publish"), FINGERPRINTS, NAMES, st.integers(0, 2))
-    | st.tuples(st.just("alias"), FINGERPRINTS, NAMES, st.integers(1, 3)),
-    max_size=10,
+    st.tuples(
+        st.sampled_from(["publish", "publish", "promote", "promote", "roll back", "retire"]),
+        FINGERPRINTS,
+        NAMES,
+        st.integers(0, 3),
+    ),
+    max_size=16,
 )
+
+
+class Model:
+    """What the registry promises, as plain lists: the oracle."""
+
+    def __init__(self) -> None:
+        self.seeds: dict[tuple[str, str], list[int]] = {}
+        self.retired: set[tuple[str, str, int]] = set()
+        self.prod: dict[tuple[str, str], list[int]] = {}
+        self.revision = 0
+
+    def usable(self, key: tuple[str, str], version: int) -> bool:
+        return 1 <= version <= len(self.seeds.get(key, [])) and (*key, version) not in self.retired
+
+    def apply(self, kind: str, key: tuple[str, str], number: int) -> str | None:
+        """Changes the model as the registry should; returns the code of a refusal."""
+        seeds, prod = self.seeds.setdefault(key, []), self.prod.setdefault(key, [])
+        before = (list(seeds), set(self.retired), list(prod))
+        if kind == "publish":
+            if seeds[-1:] != [number] or not self.usable(key, len(seeds)):
+                seeds.append(number)
+        elif kind == "promote":
+            if not self.usable(key, number):
+                known = 1 <= number <= len(seeds)
+                return "vector_retired" if known else "vector_not_found"
+            if prod[:1] != [number]:
+                prod.insert(0, number)
+        elif kind == "roll back":
+            found = [k for k, v in enumerate(prod) if k and v != prod[0] and self.usable(key, v)]
+            if not found:
+                return "nothing_to_roll_back"
+            del prod[: found[0]]
+        elif kind == "retire":
+            if not 1 <= number <= len(seeds):
+                return "vector_not_found"
+            if prod[:1] == [number] and (*key, number) not in self.retired:
+                return "version_in_use"
+            self.retired.add((*key, number))
+        self.revision += (seeds, self.retired, prod) != before
+        return None
 
 
 @given(operations=OPERATIONS)
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_it_does_what_a_dict_does(valkey: Any, operations: list[tuple[str, str, str, int]]) -> None:
+def test_it_does_what_lists_do(valkey: Any, operations: list[tuple[str, str, str, int]]) -> None:
     with redis.Redis.from_url(valkey.url) as client:
         client.flushall()
-    asyncio.run(_compare_with_dict(valkey.url, operations))
+    asyncio.run(_compare_with_lists(valkey.url, operations))
 
 
-async def _compare_with_dict(url: str, operations: list[tuple[str, str, str, int]]) -> None:
-    model: dict[tuple[str, str], list[int]] = {}
-    aliases: dict[tuple[str, str], int] = {}
-    revision = 0
+async def _compare_with_lists(url: str, operations: list[tuple[str, str, str, int]]) -> None:
+    model = Model()
     async with RegistryStore(url) as store:
+        followed = await store.snapshot()
         for kind, fingerprint, name, number in operations:
-            seeds = model.setdefault((fingerprint, name), [])
-            if kind == "publish":
-                done = await store.publish(
-                    vector(number), name=name, fingerprint=fingerprint, actor="test"
-                )
-                created = seeds[-1:] != [number]
-                seeds += [number] * created
-                assert (done.version, done.created) == (len(seeds), created)
-                revision += created
-            elif number <= len(seeds):
-                changed = await store.set_alias(
-                    name, "prod", number, fingerprint=fingerprint, actor="test"
-                )
-                assert changed == (aliases.get((fingerprint, name)) != number)
-                aliases[fingerprint, name] = number
-                revision += changed
+            who: Any = {"fingerprint": fingerprint, "actor": "test"}
+            code = model.apply(kind, (fingerprint, name), number)
+            changing = {
+                "publish": partial(store.publish, vector(number), name=name, **who),
+                "promote": partial(store.promote, name, number, "prod", **who),
+                "roll back": partial(store.roll_back, name, "prod", **who),
+                "retire": partial(store.retire, name, number, **who),
+            }[kind]
+            if code is None:
+                await changing()
             else:
-                with pytest.raises(CallerError):
-                    await store.set_alias(
-                        name, "prod", number, fingerprint=fingerprint, actor="test"
-                    )
-            assert await store.revision() == revision
-        await _check_snapshot(store, model, aliases, revision)
+                with pytest.raises(CallerError) as caught:
+                    await changing()
+                # That the name exists for the other model is more than the lists can say.
+                assert caught.value.code in (code, "vector_model_mismatch")
+            assert await store.revision() == model.revision
+            if number != 2:  # and now and then two changes at once
+                followed = await store.catch_up(followed)
+                assert followed == await store.snapshot()
+        assert await store.catch_up(followed) == await store.snapshot()
+        await _check_snapshot(store, model)
 
 
-async def _check_snapshot(
-    store: RegistryStore,
-    model: dict[tuple[str, str], list[int]],
-    aliases: dict[tuple[str, str], int],
-    revision: int,
-) -> None:
+async def _check_snapshot(store: RegistryStore, model: Model) -> None:
     snapshot = await store.snapshot()
-    assert snapshot.revision == revision
-    assert len(snapshot.entries()) == sum(map(len, model.values()))
-    for (fingerprint, name), seeds in model.items():
+    assert snapshot.revision == model.revision
+    assert len(snapshot.entries()) == sum(map(len, model.seeds.values()))
+    assert await verify(store, snapshot) == ()
+    for (fingerprint, name), seeds in model.seeds.items():
+        key = (fingerprint, name)
         for version, seed in enumerate(seeds, start=1):
-            entry = snapshot.find(VectorRef(name, version=version), fingerprint)
+            entry = snapshot.find_any(VectorRef(name, version=version), fingerprint)
+            assert (entry.retired is None) == model.usable(key, version)
             stored = native.loads(await store.blob(entry.digest))
             assert stored.card == entry.card
             assert (stored.card.name, stored.card.fingerprint) == (name, fingerprint)
             assert stored.delta(1, 1.0).tolist() == vector(seed).delta(1, 1.0).tolist()
-        if seeds:
-            assert snapshot.find(VectorRef(name), fingerprint).version == len(seeds)
-    for (fingerprint, name), version in aliases.items():
-        assert snapshot.find(VectorRef(name, alias="prod"), fingerprint).version == version
+        usable = [v for v in range(1, len(seeds) + 1) if model.usable(key, v)]
+        if usable:
+            assert snapshot.find(VectorRef(name), fingerprint).version == usable[-1]
+        elif seeds:
+            with pytest.raises(CallerError, match="retired by test"):
+                snapshot.find(VectorRef(name), fingerprint)
+        if model.prod[key]:
+            found = snapshot.find(VectorRef(name, alias="prod"), fingerprint)
+            assert found.version == model.prod[key][0]
 
 
 async def test_every_change_is_in_the_log_under_its_revision(
@@ -104,7 +151,7 @@ async def test_every_change_is_in_the_log_under_its_revision(
 ) -> None:
     await store.publish(vector(0), name="calm", fingerprint=FP_A, actor="ann")
     await store.publish(vector(1), name="calm", fingerprint=FP_A, actor="bob")
-    await store.set_alias("calm", "prod", 1, fingerprint=FP_A, actor="eve")
+    await store.promote("calm", 1, "prod", fingerprint=FP_A, actor="eve")
     with redis.Redis.from_url(registry_url, decode_responses=True) as client:
         log: Any = client.xrange(layout.LOG)
     assert [entry_id for entry_id, _ in log] == ["1-0", "2-0", "3-0"]
@@ -123,6 +170,90 @@ async def test_many_writers_get_one_version_each(registry_url: str) -> None:
     assert sorted(versions) == list(range(1, 17))
     async with RegistryStore(registry_url) as store:
         assert await store.revision() == 16
+
+
+async def test_of_two_who_promote_at_once_one_wins_and_the_other_is_told(
+    registry_url: str,
+) -> None:
+    async with RegistryStore(registry_url) as store:
+        for seed in range(3):
+            await store.publish(vector(seed), name="calm", fingerprint=FP_A, actor="x")
+        await store.promote("calm", 1, "prod", fingerprint=FP_A, actor="x")
+
+    async def promote(version: int) -> str:
+        async with RegistryStore(registry_url) as store:
+            with suppress(CallerError):
+                await store.promote(
+                    "calm", version, "prod", fingerprint=FP_A, actor="x", expected=Expected(1)
+                )
+                return "won"
+            with pytest.raises(CallerError, match="somebody else moved calm@prod") as caught:
+                await store.promote(
+                    "calm", version, "prod", fingerprint=FP_A, actor="x", expected=Expected(1)
+                )
+            return caught.value.code
+
+    outcomes = await asyncio.gather(promote(2), promote(3), promote(2), promote(3))
+    assert sorted(outcomes) == ["registry_conflict"] * 3 + ["won"]
+    async with RegistryStore(registry_url) as store:
+        assert await store.revision() == 5
+
+
+async def test_an_alias_that_must_be_new(store: RegistryStore) -> None:
+    await store.publish(vector(0), name="calm", fingerprint=FP_A, actor="x")
+    move = await store.promote(
+        "calm", 1, "prod", fingerprint=FP_A, actor="x", expected=Expected(None)
+    )
+    assert (move.before, move.version) == (None, 1)
+    with pytest.raises(CallerError) as caught:
+        await store.promote("calm", 1, "prod", fingerprint=FP_A, actor="x", expected=Expected(None))
+    assert caught.value.code == "registry_conflict"
+
+
+async def test_what_is_retired_long_enough_and_what_nobody_has_is_garbage(
+    store: RegistryStore, registry_url: str
+) -> None:
+    kept = await store.publish(vector(0), name="v", fingerprint=FP_A, actor="x")
+    gone = await store.publish(vector(1), name="v", fingerprint=FP_A, actor="x")
+    await store.retire("v", gone.version, fingerprint=FP_A, actor="ann", reason="too warm")
+    orphan = "sha256:" + "0" * 64
+    with redis.Redis.from_url(registry_url) as client:
+        client.set(layout.blob_key(orphan), b"left behind")
+    snapshot, now = await store.snapshot(), datetime.now(UTC)
+    young = await garbage(store, snapshot, now=now, keep_for=timedelta(days=1))
+    assert [blob.digest for blob in young] == [orphan]
+    later = now + timedelta(days=2)
+    old = await garbage(store, snapshot, now=later, keep_for=timedelta(days=1))
+    assert {blob.digest for blob in old} == {orphan, gone.digest}
+    assert any("retired by ann" in blob.reason and "too warm" in blob.reason for blob in old)
+    await store.remove_blobs([blob.digest for blob in old], actor="x")
+    assert set(await store.blob_sizes()) == {kept.digest}
+    assert await verify(store, await store.snapshot()) == ()
+    with pytest.raises(CallerError, match="were to be removed"):
+        await store.remove_blobs([kept.digest], actor="x")
+    again = await store.publish(vector(1), name="v", fingerprint=FP_A, actor="x")
+    assert (again.version, again.created, again.digest) == (3, True, gone.digest)
+    assert native.digest(await store.blob(gone.digest)) == gone.digest
+
+
+async def test_verify_names_what_is_wrong(store: RegistryStore, registry_url: str) -> None:
+    a = await store.publish(vector(0), name="a", fingerprint=FP_A, actor="x")
+    b = await store.publish(vector(1), name="b", fingerprint=FP_A, actor="x")
+    await store.publish(vector(2), name="c", fingerprint=FP_A, actor="x")
+    with redis.Redis.from_url(registry_url) as client:
+        client.setrange(layout.blob_key(a.digest), 300, b"\x00\x01")
+        client.delete(layout.blob_key(b.digest))
+        client.hset(layout.ALIASES, layout.alias_field(FP_A, "c", "prod"), "7")
+    calls: list[tuple[int, int]] = []
+    problems = await verify(
+        store, await store.snapshot(), progress=lambda *done: calls.append(done)
+    )
+    said = {problem.subject.split(" ")[0]: problem.message for problem in problems}
+    assert sorted(said) == ["a@1", "b@1", "c@prod"]
+    assert "content of" in said["a@1"]
+    assert "no such blob" in said["b@1"]
+    assert "version 7" in said["c@prod"]
+    assert calls[-1] == (3, 3)
 
 
 async def test_a_vector_of_another_model_is_refused_naming_both(store: RegistryStore) -> None:
@@ -236,7 +367,7 @@ async def test_a_registry_that_hangs_is_an_operator_error_in_time() -> None:
 
 async def test_aliases_of_digits_are_refused(store: RegistryStore) -> None:
     with pytest.raises(CallerError, match="expected a letter"):
-        await store.set_alias("v", "12", 1, fingerprint=FP_A, actor="x")
+        await store.promote("v", 1, "12", fingerprint=FP_A, actor="x")
 
 
 @pytest.fixture
@@ -248,7 +379,7 @@ async def snapshot(store: RegistryStore) -> RegistrySnapshot:
         ("only-b", FP_B, 0),
     ]:
         await store.publish(vector(seed), name=name, fingerprint=fingerprint, actor="x")
-    await store.set_alias("empathy", "prod", 1, fingerprint=FP_A, actor="x")
+    await store.promote("empathy", 1, "prod", fingerprint=FP_A, actor="x")
     return await store.snapshot()
 
 
@@ -294,4 +425,5 @@ def test_reading_a_snapshot_changes_nothing(snapshot: RegistrySnapshot) -> None:
         snapshot.revision,
         snapshot.entries(),
         {(f, n, a): v for (f, n), found in snapshot.aliases.items() for a, v in found.items()},
+        history=snapshot.history,
     )

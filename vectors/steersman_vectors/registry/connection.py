@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import quote
 
 import redis.asyncio
 import redis.exceptions
@@ -46,12 +47,23 @@ def translated(url: str) -> Iterator[None]:
     except FOREIGN_ERRORS as error:
         reason = str(error) or type(error).__name__
         raise OperatorError(
-            f"the registry at {_without_secrets(url)} does not answer as expected: {reason}. "
+            f"the registry at {without_secrets(url)} does not answer as expected: {reason}. "
             "Check that Redis or Valkey runs there and is reachable",
             code="registry_unavailable",
         ) from error
 
 
-def _without_secrets(url: str) -> str:
+def with_credentials(url: str, username: str | None, password: str | None) -> str:
+    """Returns the Redis URL with this name and password, unless it has some of its own."""
+    scheme, separator, rest = url.partition("://")
+    host = rest.partition("?")[0].partition("/")[0]
+    if not (username or password) or "@" in host:
+        return url
+    name = quote(username or "", safe="")
+    return f"{scheme}{separator}{name}:{quote(password or '', safe='')}@{rest}"
+
+
+def without_secrets(url: str) -> str:
+    """Returns a Redis URL for people and logs: without name, password and options."""
     scheme, separator, rest = url.partition("?")[0].partition("://")
     return f"{scheme}{separator}{rest.rpartition('@')[2]}"

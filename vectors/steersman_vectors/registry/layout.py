@@ -1,39 +1,49 @@
 """What the registry keeps in Redis, and under which keys.
 
     key                          type    content
+    steersman:id                 string  drawn with the first change: tells this registry's history
+                                         from that of another in its place
     steersman:rev                string  revision: an integer that every change increments
     steersman:log                stream  one entry `<rev>-0` per change: kind, subject, actor, at,
                                          before, after; nothing is ever removed from it
     steersman:vectors            hash    `<fingerprint>/<name>/<version>` -> entry (JSON), immutable
     steersman:newest             hash    `<fingerprint>/<name>` -> `<version> <digest>`
-    steersman:aliases            hash    `<fingerprint>/<name>/<alias>` -> version
+    steersman:aliases            hash    `<fingerprint>/<name>/<alias>` -> versions, the one it
+                                         names first, then those it named before: `3 2 1`
+    steersman:retired            hash    `<fingerprint>/<name>/<version>` -> JSON: at, actor, reason
     steersman:blob:<digest>      string  the native file with that sha256
 
-A change, the increment of `rev` and the log entry are one script, hence one atomic step; so is
-reading a snapshot (MULTI). A script touches several keys, so Redis Cluster is not supported.
+A change, the increment of `rev` and the log entry are one transaction (`transaction.py`); so is
+reading a snapshot. Both touch several keys, so Redis Cluster is not supported.
 A card is part of the entry as well as of the blob: listing vectors reads no blob.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 
 from ..card import VectorCard
 from ..errors import CallerError, OperatorError
 from ..names import check_name
-from .entry import VectorEntry
+from .entry import LogEntry, Retirement, VectorEntry
 
+PREFIX = "steersman:"
+ID = "steersman:id"
 REV = "steersman:rev"
 LOG = "steersman:log"
 VECTORS = "steersman:vectors"
 NEWEST = "steersman:newest"
 ALIASES = "steersman:aliases"
+RETIRED = "steersman:retired"
+BLOB_PREFIX = "steersman:blob:"
+MAX_ALIAS_HISTORY = 32
 
 
 def blob_key(digest: str) -> str:
     """Returns the key of the native file with this digest."""
-    return f"steersman:blob:{digest}"
+    return BLOB_PREFIX + digest
 
 
 def log_id(revision: int) -> str:
@@ -46,6 +56,11 @@ def name_field(fingerprint: str, name: str) -> str:
     return f"{fingerprint}/{name}"
 
 
+def version_field(fingerprint: str, name: str, version: int) -> str:
+    """Returns the field of a version in `vectors` and `retired`."""
+    return f"{fingerprint}/{name}/{version}"
+
+
 def alias_field(fingerprint: str, name: str, alias: str) -> str:
     """Returns the field of an alias in `aliases`."""
     return f"{fingerprint}/{name}/{alias}"
@@ -53,15 +68,13 @@ def alias_field(fingerprint: str, name: str, alias: str) -> str:
 
 def encode_entry(*, digest: str, card: VectorCard, created_at: datetime, actor: str) -> str:
     """Returns an entry as JSON; its field says the rest (fingerprint, name, version)."""
-    return json.dumps(
+    return _json(
         {
             "digest": digest,
             "created_at": created_at.isoformat(),
             "actor": actor,
             "card": card.model_dump(mode="json"),
-        },
-        sort_keys=True,
-        separators=(",", ":"),
+        }
     )
 
 
@@ -83,13 +96,67 @@ def decode_entry(field: bytes, value: bytes) -> VectorEntry:
         raise corrupt(f"{VECTORS} field {field!r}", str(error)) from error
 
 
-def decode_alias(field: bytes, value: bytes) -> tuple[tuple[str, str, str], int]:
-    """Returns ((fingerprint, name, alias), version); raises `OperatorError(registry_corrupt)`."""
+def encode_newest(version: int, digest: str) -> str:
+    """Returns a value of `newest`."""
+    return f"{version} {digest}"
+
+
+def decode_newest(field: str, value: bytes | None) -> tuple[int, str]:
+    """Returns (version, digest) of the newest version, (0, "") when there is none."""
+    if value is None:
+        return 0, ""
+    try:
+        version, digest = value.decode().split(" ")
+        return int(version), digest
+    except ValueError as error:
+        raise corrupt(f"{NEWEST} field {field!r}", str(error)) from error
+
+
+def encode_alias(versions: tuple[int, ...]) -> str:
+    """Returns a value of `aliases`."""
+    return " ".join(map(str, versions[: MAX_ALIAS_HISTORY + 1]))
+
+
+def decode_alias(field: bytes, value: bytes) -> tuple[tuple[str, str, str], tuple[int, ...]]:
+    """Returns ((fingerprint, name, alias), versions), the one it names first.
+
+    Raises `OperatorError(registry_corrupt)`.
+    """
     try:
         fingerprint, name, alias = field.decode().split("/")
-        return (fingerprint, name, alias), int(value)
+        versions = tuple(map(int, value.split()))
+        if not versions:
+            raise ValueError("no version")
+        return (fingerprint, name, alias), versions
     except ValueError as error:
         raise corrupt(f"{ALIASES} field {field!r}", str(error)) from error
+
+
+def encode_retirement(retired: Retirement) -> str:
+    """Returns a value of `retired`."""
+    return _json({"at": retired.at.isoformat(), "actor": retired.actor, "reason": retired.reason})
+
+
+def decode_retirement(field: bytes, value: bytes) -> tuple[tuple[str, str, int], Retirement]:
+    """Returns ((fingerprint, name, version), its retirement); or raises `registry_corrupt`."""
+    try:
+        fingerprint, name, version = field.decode().split("/")
+        stored = json.loads(value)
+        at = datetime.fromisoformat(stored["at"])
+        retired = Retirement(at=at, actor=stored["actor"], reason=stored["reason"])
+        return (fingerprint, name, int(version)), retired
+    except (ValueError, KeyError, TypeError) as error:
+        raise corrupt(f"{RETIRED} field {field!r}", str(error)) from error
+
+
+def decode_log(entry_id: bytes, fields: Mapping[bytes, bytes]) -> LogEntry:
+    """Returns an entry of the log; raises `OperatorError(registry_corrupt)`."""
+    try:
+        text = {key.decode(): value.decode() for key, value in fields.items()}
+        at = datetime.fromisoformat(text.pop("at"))
+        return LogEntry(revision=int(entry_id.split(b"-")[0]), at=at, **text)
+    except (ValueError, KeyError, TypeError) as error:
+        raise corrupt(f"{LOG} entry {entry_id!r}", str(error)) from error
 
 
 def decode_revision(value: bytes | None) -> int:
@@ -108,3 +175,7 @@ def corrupt(where: str, got: str) -> OperatorError:
         "restore the registry from a backup, or remove that field",
         code="registry_corrupt",
     )
+
+
+def _json(value: Mapping[str, object]) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))

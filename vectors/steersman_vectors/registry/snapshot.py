@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ..errors import CallerError
 from ..names import VectorRef
-from .entry import VectorEntry
+from .entry import Retirement, VectorEntry
 
 Key = tuple[str, str]
 """(fingerprint, name)."""
 MAX_NAMES_IN_MESSAGE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Which registry a snapshot is of, and where in its log.
+
+    Another Redis has another, and so has an older backup of the same, whatever came after it.
+    """
+
+    registry_id: str | None
+    """None while the registry was never changed."""
+    changed_at: str
+    """When the change that made the revision was made, as the log has it."""
+
+
+NO_HISTORY = History(None, "")
 
 
 @dataclass(frozen=True)
@@ -23,47 +39,92 @@ class RegistrySnapshot:
     revision: int
     versions: Mapping[Key, Mapping[int, VectorEntry]]
     """(fingerprint, name) -> version -> entry, versions ascending."""
-    aliases: Mapping[Key, Mapping[str, int]]
-    """(fingerprint, name) -> alias -> version."""
+    aliases: Mapping[Key, Mapping[str, tuple[int, ...]]]
+    """(fingerprint, name) -> alias -> versions: the one it names first, then those before."""
+    history: History = NO_HISTORY
 
     @classmethod
     def of(
         cls,
         revision: int,
         entries: Iterable[VectorEntry] = (),
-        aliases: Mapping[tuple[str, str, str], int] | None = None,
+        aliases: Mapping[tuple[str, str, str], tuple[int, ...]] | None = None,
+        retired: Mapping[tuple[str, str, int], Retirement] | None = None,
+        history: History = NO_HISTORY,
     ) -> RegistrySnapshot:
-        """Returns the snapshot of these entries and `{(fingerprint, name, alias): version}`."""
-        versions: dict[Key, dict[int, VectorEntry]] = {}
-        for entry in sorted(entries, key=lambda e: (e.fingerprint, e.name, e.version)):
-            versions.setdefault((entry.fingerprint, entry.name), {})[entry.version] = entry
-        by_key: dict[Key, dict[str, int]] = {}
-        for (fingerprint, name, alias), version in sorted((aliases or {}).items()):
-            by_key.setdefault((fingerprint, name), {})[alias] = version
-        return cls(revision, versions, by_key)
+        """Returns the snapshot of these entries.
+
+        aliases: `{(fingerprint, name, alias): versions}`. retired: `{(fingerprint, name, version):
+        retirement}`.
+        """
+        empty = cls(revision, {}, {}, history)
+        return empty.updated(revision, entries, aliases or {}, retired or {}, history)
+
+    def updated(
+        self,
+        revision: int,
+        entries: Iterable[VectorEntry],
+        aliases: Mapping[tuple[str, str, str], tuple[int, ...]],
+        retired: Mapping[tuple[str, str, int], Retirement],
+        history: History,
+    ) -> RegistrySnapshot:
+        """Returns the snapshot at a later revision: these came or changed since."""
+        versions: dict[Key, dict[int, VectorEntry]] = {}  # of the vectors that changed
+        for entry in entries:
+            key = (entry.fingerprint, entry.name)
+            versions.setdefault(key, dict(self.versions.get(key, {})))[entry.version] = entry
+        for (fingerprint, name, version), retirement in retired.items():
+            key = (fingerprint, name)
+            of_key = versions.setdefault(key, dict(self.versions.get(key, {})))
+            if version in of_key:
+                of_key[version] = replace(of_key[version], retired=retirement)
+        by_key = dict(self.aliases)
+        for (fingerprint, name, alias), named in aliases.items():
+            key = (fingerprint, name)
+            by_key[key] = dict(sorted({**by_key.get(key, {}), alias: named}.items()))
+        changed = {key: dict(sorted(of_key.items())) for key, of_key in versions.items() if of_key}
+        ordered = dict(sorted({**self.versions, **changed}.items()))
+        return RegistrySnapshot(revision, ordered, by_key, history)
 
     def find(self, ref: VectorRef, fingerprint: str) -> VectorEntry:
-        """Returns the version that `ref` names for this base model; the newest when it names none.
+        """Returns the version that `ref` names for this base model.
 
-        Raises `CallerError`: `vector_model_mismatch` when the name exists for other base models
-        only, else `vector_not_found`, naming what exists.
+        The newest that is not retired when it names none. Raises `CallerError`:
+        `vector_model_mismatch` when the name exists for other base models only, `vector_retired`,
+        else `vector_not_found`, naming what exists.
         """
+        entry = self.find_any(ref, fingerprint)
+        if entry.retired is not None:
+            raise self._retired(ref, entry)
+        return entry
+
+    def find_any(self, ref: VectorRef, fingerprint: str) -> VectorEntry:
+        """As `find`, but a retired version is found too."""
         key = (fingerprint, ref.name)
         versions = self.versions.get(key)
         if versions is None:
             raise self._absent(ref, fingerprint)
         version = ref.version
         if ref.alias is not None:
-            version = self.aliases.get(key, {}).get(ref.alias, 0)
+            version = self.aliases.get(key, {}).get(ref.alias, (0,))[0]
         if version is None:
-            return self._newest[key]
+            return self._newest.get(key, versions[max(versions)])
         if version not in versions:
             raise self._no_such_version(ref, key)
         return versions[version]
 
     def available(self, fingerprint: str) -> tuple[VectorEntry, ...]:
-        """Returns the newest version of every vector of this base model, sorted by name."""
+        """Returns the newest usable version of every vector of this base model, sorted by name."""
         return self._available.get(fingerprint, ())
+
+    def usable(self, fingerprint: str) -> tuple[VectorEntry, ...]:
+        """Returns every version of this base model that requests may name."""
+        return tuple(
+            entry
+            for (of, _), versions in self.versions.items()
+            for entry in versions.values()
+            if of == fingerprint and entry.retired is None
+        )
 
     def entries(self) -> tuple[VectorEntry, ...]:
         """Returns every version of every vector, sorted by fingerprint, name and version."""
@@ -73,30 +134,42 @@ class RegistrySnapshot:
         """Returns the base models that a vector of this name exists for, sorted."""
         return self._fingerprints.get(name, ())
 
+    def aliases_of(self, entry: VectorEntry) -> tuple[str, ...]:
+        """Returns the aliases that name this version, sorted."""
+        named = self.aliases.get((entry.fingerprint, entry.name), {})
+        return tuple(
+            sorted(alias for alias, versions in named.items() if versions[0] == entry.version)
+        )
+
     @cached_property
     def _newest(self) -> dict[Key, VectorEntry]:
-        return {key: versions[max(versions)] for key, versions in self.versions.items()}
+        usable = {
+            key: [version for version, entry in versions.items() if entry.retired is None]
+            for key, versions in self.versions.items()
+        }
+        return {key: self.versions[key][max(found)] for key, found in usable.items() if found}
 
     @cached_property
     def _available(self) -> dict[str, tuple[VectorEntry, ...]]:
-        found: dict[str, tuple[VectorEntry, ...]] = {}
+        found: dict[str, list[VectorEntry]] = {}
         for (fingerprint, _), entry in self._newest.items():
-            found[fingerprint] = (*found.get(fingerprint, ()), entry)
-        return found
+            found.setdefault(fingerprint, []).append(entry)
+        return {fingerprint: tuple(entries) for fingerprint, entries in found.items()}
 
     @cached_property
     def _fingerprints(self) -> dict[str, tuple[str, ...]]:
-        found: dict[str, tuple[str, ...]] = {}
+        found: dict[str, list[str]] = {}
         for fingerprint, name in self.versions:
-            found[name] = (*found.get(name, ()), fingerprint)
-        return found
+            found.setdefault(name, []).append(fingerprint)
+        return {name: tuple(fingerprints) for name, fingerprints in found.items()}
 
     def _absent(self, ref: VectorRef, fingerprint: str) -> CallerError:
         others = self.fingerprints_of(ref.name)
         if others:
             return CallerError(
                 f"vector {ref.name!r} belongs to another base model: it was made for "
-                f"{', '.join(others)}, this is {fingerprint}. Extract or import it for this model",
+                f"{', '.join(others)}, this is {fingerprint}. Extract or import it for this model; "
+                "`steersman vectors stale` lists what an upgrade left behind",
                 code="vector_model_mismatch",
                 param="steering.vectors",
             )
@@ -106,10 +179,21 @@ class RegistrySnapshot:
         return _not_found(f"no vector {ref.name!r}", "vectors", listed)
 
     def _no_such_version(self, ref: VectorRef, key: Key) -> CallerError:
-        newest_first = [f"{ref.name}@{version}" for version in reversed(self.versions[key])]
+        usable = [v for v, entry in self.versions[key].items() if entry.retired is None]
+        newest_first = [f"{ref.name}@{version}" for version in reversed(usable)]
         aliases = [f"{ref.name}@{alias}" for alias in self.aliases.get(key, {})]
         first, then = (newest_first, aliases) if ref.alias is None else (aliases, newest_first)
         return _not_found(f"no vector {str(ref)!r}", "versions and aliases", first + then)
+
+    def _retired(self, ref: VectorRef, entry: VectorEntry) -> CallerError:
+        newest = self._newest.get((entry.fingerprint, entry.name))
+        instead = f"; use {newest}" if newest is not None else ", and so are all other versions"
+        which = f"{entry}" if str(ref) == str(entry) else f"{ref}, which is {entry},"
+        return CallerError(
+            f"vector {which} was {entry.retired}{instead}",
+            code="vector_retired",
+            param="steering.vectors",
+        )
 
 
 def _not_found(got: str, what: str, names: list[str]) -> CallerError:

@@ -1,143 +1,235 @@
-"""The registry in Redis or Valkey: publish, read, and follow its changes."""
+"""The registry's changes on Redis or Valkey; each is one transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import cast
+
+from redis.asyncio.client import Pipeline
 
 from ..errors import CallerError
 from ..formats import native
 from ..names import VectorRef, check_name
 from ..vector import SteeringVector
-from . import layout, scripts
+from . import changes, layout
 from .binding import bind
-from .connection import BULK_TIMEOUT_S, QUICK_TIMEOUT_S, connect, translated
-from .entry import Published, VectorEntry
-from .snapshot import RegistrySnapshot
+from .connection import translated
+from .entry import AliasMove, Published, Retirement, VectorEntry
+from .reader import RegistryReader
+from .transaction import Change, Decide, commit
 
 
-class RegistryStore:
-    """A registry at a Redis URL; every method raises `OperatorError(registry_unavailable)`.
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a writer saw: the change is refused when it is no longer so."""
 
-    Use it as an async context manager, or call `aclose`.
-    """
+    version: int | None
+    """That an alias names; None when there is no such alias."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._quick = connect(url, reply_timeout_s=QUICK_TIMEOUT_S)
-        self._bulk = connect(url, reply_timeout_s=BULK_TIMEOUT_S, connect_timeout_s=BULK_TIMEOUT_S)
 
-    async def __aenter__(self) -> RegistryStore:
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """Closes the connections."""
-        await self._quick.aclose()
-        await self._bulk.aclose()
+class RegistryStore(RegistryReader):
+    """The registry at a Redis URL, for those who change it."""
 
     async def publish(
         self, vector: SteeringVector, *, name: str, fingerprint: str, actor: str
     ) -> Published:
         """Returns the version of `name` that holds this vector; a new one unless the newest does.
 
-        The stored card carries name and fingerprint. Raises `CallerError(vector_model_mismatch)`
-        when the vector's card names another base model.
+        The stored card carries name and fingerprint. Bytes whose newest version is retired are
+        published as a new one: that is how they are brought back. Raises
+        `CallerError(vector_model_mismatch)` when the vector's card names another base model.
         """
         bound = bind(vector, name=name, fingerprint=fingerprint)
         data = native.dumps(bound)
         digest, now = native.digest(data), datetime.now(UTC)
         entry = layout.encode_entry(digest=digest, card=bound.card, created_at=now, actor=actor)
         field = layout.name_field(fingerprint, name)
-        keys = (layout.VECTORS, layout.NEWEST, layout.REV, layout.LOG, layout.blob_key(digest))
-        args = (field, digest, entry, data, actor, now.isoformat())
-        version, created = await self._run(scripts.PUBLISH, keys, args)
-        return Published.of(await self._entry(f"{field}/{version}"), created=created == 1)
+        version = 0
 
-    async def set_alias(
-        self, name: str, alias: str, version: int, *, fingerprint: str, actor: str
-    ) -> bool:
-        """Points `name@alias` at a version; returns False when it pointed there already.
+        async def decide(pipe: Pipeline) -> Change | None:
+            nonlocal version
+            newest = await _hget(pipe, layout.NEWEST, field)
+            number, _ = layout.decode_newest(field, newest)
+            await _hget(pipe, layout.VECTORS, f"{field}/{number + 1}")
+            retired = await _hget(pipe, layout.RETIRED, f"{field}/{number}")
+            change, version = changes.publish(
+                field, newest, digest=digest, entry=entry, data=data,
+                bring_back=retired is not None,
+            )  # fmt: skip
+            if change is None and not await pipe.exists(layout.blob_key(digest)):
+                await pipe.set(layout.blob_key(digest), data)  # lost: put back by the same bytes
+            return change
 
-        Raises `CallerError`: `vector_not_found`, or `invalid_name` (an alias of digits only would
-        be read as a version).
+        created = await self._commit(decide, actor) is not None
+        return Published.of(await self._entry(f"{field}/{version}"), created=created)
+
+    async def promote(
+        self, name: str, version: int, alias: str, *, fingerprint: str, actor: str,
+        expected: Expected | None = None,
+    ) -> AliasMove:  # fmt: skip
+        """Points `name@alias` at a version.
+
+        Raises `CallerError`: `vector_not_found`, `vector_retired`, `registry_conflict` when the
+        alias no longer names what was expected, or `invalid_name` (an alias of digits only would be
+        read as a version).
         """
-        field = layout.name_field(fingerprint, check_name(name))
-        if check_name(alias, what="alias").isdigit():
-            raise CallerError(
-                f"invalid alias: got {alias!r}, expected a letter in it, such as 'prod'",
-                code="invalid_name",
-            )
-        keys = (layout.VECTORS, layout.ALIASES, layout.REV, layout.LOG)
-        now = datetime.now(UTC).isoformat()
-        alias_field = layout.alias_field(fingerprint, name, alias)
-        args = (alias_field, f"{field}/{version}", str(version), actor, now)
-        changed = await self._run(scripts.SET_ALIAS, keys, args)
-        if changed == -1:
+        field = _alias_field(name, alias, fingerprint)
+        before: tuple[int, ...] = ()
+
+        async def decide(pipe: Pipeline) -> Change | None:
+            nonlocal before
+            await _check_usable(pipe, VectorRef(name, version=version), fingerprint)
+            before = await _alias(pipe, field)
+            _check_expected(f"{name}@{alias}", before, expected)
+            return changes.point(field, before, version)
+
+        try:
+            await self._commit(decide, actor)
+        except _UnusableError:
             (await self.snapshot()).find(VectorRef(name, version=version), fingerprint)
-        return bool(changed == 1)
+            raise
+        return AliasMove(name, alias, version, before[0] if before else None)
 
-    async def revision(self) -> int:
-        """Returns the number of changes so far; it only ever decreases when Redis lost data."""
-        with translated(self._url):
-            value = cast(bytes | None, await self._quick.get(layout.REV))
-        return layout.decode_revision(value)
+    async def roll_back(
+        self, name: str, alias: str, *, fingerprint: str, actor: str,
+        expected: Expected | None = None,
+    ) -> AliasMove:  # fmt: skip
+        """Points `name@alias` back at the last version it named that is not retired.
 
-    async def snapshot(self) -> RegistrySnapshot:
-        """Returns all entries and aliases as they were at one moment.
-
-        Raises `OperatorError(registry_corrupt)` when something else wrote into the registry.
+        Raises `CallerError`: `nothing_to_roll_back`, `registry_conflict`, `invalid_name`.
         """
+        field = _alias_field(name, alias, fingerprint)
+        before: tuple[int, ...] = ()
+        after = 0
+
+        async def decide(pipe: Pipeline) -> Change | None:
+            nonlocal before, after
+            before = await _alias(pipe, field)
+            _check_expected(f"{name}@{alias}", before, expected)
+            usable = [v for v in before if not await _is_retired(pipe, fingerprint, name, v)]
+            change = changes.roll_back(field, before, usable)
+            after = int(change.after.split()[0])
+            return change
+
+        await self._commit(decide, actor)
+        return AliasMove(name, alias, after, before[0])
+
+    async def retire(
+        self, name: str, version: int, *, fingerprint: str, actor: str, reason: str = ""
+    ) -> VectorEntry:
+        """Refuses a version for new requests; returns it. One that is retired stays as it was.
+
+        Raises `CallerError`: `vector_not_found`, or `version_in_use` while an alias names it.
+        """
+        check_name(name)
+        field = layout.version_field(fingerprint, name, version)
+        retirement = Retirement(datetime.now(UTC), actor, reason)
+
+        async def decide(pipe: Pipeline) -> Change | None:
+            if await _hget(pipe, layout.VECTORS, field) is None:
+                raise _UnusableError
+            if await _hget(pipe, layout.RETIRED, field) is not None:
+                return None
+            aliases = await cast(Awaitable[dict[bytes, bytes]], pipe.hgetall(layout.ALIASES))
+            _check_unnamed(aliases, fingerprint, name, version)
+            return changes.retire(field, retirement)
+
+        try:
+            await self._commit(decide, actor)
+        except _UnusableError:
+            (await self.snapshot()).find_any(VectorRef(name, version=version), fingerprint)
+            raise
+        return (await self.snapshot()).find_any(VectorRef(name, version=version), fingerprint)
+
+    async def remove_blobs(self, digests: Sequence[str], *, actor: str) -> None:
+        """Removes the bytes of blobs that no version in use has; see `upkeep`.
+
+        Raises `CallerError(registry_conflict)` when a version that is in use has come to need one.
+        """
+
+        async def decide(pipe: Pipeline) -> Change | None:
+            there = await cast(Awaitable[dict[bytes, bytes]], pipe.hgetall(layout.VECTORS))
+            retired = await cast(Awaitable[list[bytes]], pipe.hkeys(layout.RETIRED))
+            entries = [layout.decode_entry(f, v) for f, v in there.items() if f not in set(retired)]
+            needed = {entry.digest for entry in entries}
+            if needed.intersection(digests):
+                raise CallerError(
+                    "somebody published bytes that were to be removed: nothing was removed. Run "
+                    "it again",
+                    code="registry_conflict",
+                )
+            return changes.collect(digests) if digests else None
+
+        await self._commit(decide, actor)
+
+    async def _commit(self, decide: Decide, actor: str) -> int | None:
         with translated(self._url):
-            async with self._bulk.pipeline(transaction=True) as pipe:
-                pipe.get(layout.REV)
-                pipe.hgetall(layout.VECTORS)
-                pipe.hgetall(layout.ALIASES)
-                rev, vectors, aliases = await pipe.execute()
-        return RegistrySnapshot.of(
-            layout.decode_revision(rev),
-            (layout.decode_entry(f, v) for f, v in vectors.items()),
-            dict(layout.decode_alias(f, v) for f, v in aliases.items()),
+            return await commit(self._bulk, decide, actor=actor)
+
+
+class _UnusableError(CallerError):
+    """A version that is not there or retired; the snapshot says it better."""
+
+    def __init__(self) -> None:
+        super().__init__("the version cannot be used", code="registry_conflict")
+
+
+def _alias_field(name: str, alias: str, fingerprint: str) -> str:
+    check_name(name)
+    if check_name(alias, what="alias").isdigit():
+        raise CallerError(
+            f"invalid alias: got {alias!r}, expected a letter in it, such as 'prod'",
+            code="invalid_name",
+        )
+    return layout.alias_field(fingerprint, name, alias)
+
+
+def _check_expected(what: str, before: tuple[int, ...], expected: Expected | None) -> None:
+    now = before[0] if before else None
+    if expected is not None and now != expected.version:
+        was = "nothing" if expected.version is None else f"version {expected.version}"
+        names = "nothing" if now is None else f"version {now}"
+        raise CallerError(
+            f"somebody else moved {what} in the meantime: it names {names} now, expected {was}. "
+            "Nothing was changed; look at `steersman vectors log` and decide again",
+            code="registry_conflict",
         )
 
-    async def blob(self, digest: str) -> bytes:
-        """Returns the native file with this digest; its sha256 is checked on every read.
 
-        Raises `OperatorError(registry_corrupt)` when it is missing or differs.
-        """
-        with translated(self._url):
-            data = cast(bytes | None, await self._bulk.get(layout.blob_key(digest)))
-        if data is None:
-            raise layout.corrupt(layout.blob_key(digest), "no such blob")
-        if native.digest(data) != digest:
-            raise layout.corrupt(layout.blob_key(digest), f"content of {native.digest(data)}")
-        return data
+def _check_unnamed(aliases: dict[bytes, bytes], fingerprint: str, name: str, version: int) -> None:
+    decoded = dict(layout.decode_alias(f, v) for f, v in aliases.items())
+    named_by = [
+        alias
+        for (of, vector, alias), versions in decoded.items()
+        if (of, vector, versions[0]) == (fingerprint, name, version)
+    ]
+    if named_by:
+        refs = ", ".join(f"{name}@{alias}" for alias in sorted(named_by))
+        raise CallerError(
+            f"{name}@{version} is what {refs} names, so requests use it. Point that at another "
+            "version first with `steersman vectors promote` or `rollback`",
+            code="version_in_use",
+        )
 
-    async def wait_for_change(self, after: int, timeout_s: float) -> int:
-        """Returns the revision as soon as it exceeds `after`, or what it is after `timeout_s`.
 
-        Waits on a connection of its own. A revision below `after` (Redis was wiped or rolled
-        back) shows after the time is up.
-        """
-        client = connect(self._url, reply_timeout_s=timeout_s + QUICK_TIMEOUT_S)
-        block_ms = max(1, round(timeout_s * 1000))  # 0 would mean for ever
-        try:
-            with translated(self._url):
-                await client.xread({layout.LOG: layout.log_id(after)}, count=1, block=block_ms)
-        finally:
-            await client.aclose()
-        return await self.revision()
+async def _check_usable(pipe: Pipeline, ref: VectorRef, fingerprint: str) -> None:
+    field = layout.version_field(fingerprint, ref.name, ref.version or 0)
+    known = await _hget(pipe, layout.VECTORS, field) is not None
+    if not known or await _hget(pipe, layout.RETIRED, field) is not None:
+        raise _UnusableError
 
-    async def _entry(self, field: str) -> VectorEntry:
-        with translated(self._url):
-            value = await cast(Awaitable[Any], self._bulk.hget(layout.VECTORS, field))
-        if value is None:
-            raise layout.corrupt(f"{layout.VECTORS} field {field!r}", "no such entry")
-        return layout.decode_entry(field.encode(), value)
 
-    async def _run(self, script: str, keys: tuple[str, ...], args: tuple[str | bytes, ...]) -> Any:
-        with translated(self._url):
-            return await self._bulk.eval(script, len(keys), *keys, *args)
+async def _is_retired(pipe: Pipeline, fingerprint: str, name: str, version: int) -> bool:
+    field = layout.version_field(fingerprint, name, version)
+    return await _hget(pipe, layout.RETIRED, field) is not None
+
+
+async def _alias(pipe: Pipeline, field: str) -> tuple[int, ...]:
+    value = await _hget(pipe, layout.ALIASES, field)
+    return () if value is None else layout.decode_alias(field.encode(), value)[1]
+
+
+async def _hget(pipe: Pipeline, key: str, field: str) -> bytes | None:
+    return await cast(Awaitable[bytes | None], pipe.hget(key, field))

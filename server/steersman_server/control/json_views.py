@@ -1,0 +1,114 @@
+"""What operations answer as JSON: the same from `--json` as from the admin API. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from steersman_vectors.formats.reader import VectorFile
+from steersman_vectors.registry.entry import AliasMove, LogEntry, Published, VectorEntry
+from steersman_vectors.registry.snapshot import RegistrySnapshot
+from steersman_vectors.registry.stale import StaleVector
+from steersman_vectors.registry.upkeep import Problem
+
+from .operations import Collected, Comparison
+
+
+def entry_json(entry: VectorEntry) -> dict[str, Any]:
+    """Returns what identifies and doses a version, without the whole card."""
+    retired = entry.retired
+    return {
+        "name": entry.name,
+        "version": entry.version,
+        "digest": entry.digest,
+        "fingerprint": entry.fingerprint,
+        "scale": entry.card.scale,
+        "hidden_size": entry.card.hidden_size,
+        "layers": sorted(entry.card.layers),
+        "presets": {name: preset.alpha for name, preset in entry.card.presets.items()},
+        "alpha_max": entry.card.alpha_max,
+        "created_at": entry.created_at.isoformat(),
+        "actor": entry.actor,
+        "retired": None
+        if retired is None
+        else {"at": retired.at.isoformat(), "actor": retired.actor, "reason": retired.reason},
+    }
+
+
+def imported_json(published: Published, read: VectorFile) -> dict[str, Any]:
+    """Returns where an imported file ended up, and how it was read."""
+    return {
+        **entry_json(published),
+        "created": published.created,
+        "format": read.file_format,
+        "layer_rule": read.layer_rule,
+        "notes": list(read.notes),
+    }
+
+
+def list_json(snapshot: RegistrySnapshot, entries: Iterable[VectorEntry]) -> dict[str, Any]:
+    """Returns the listing."""
+    return {
+        "revision": snapshot.revision,
+        "vectors": [
+            {**entry_json(entry), "aliases": list(snapshot.aliases_of(entry))} for entry in entries
+        ],
+    }
+
+
+def show_json(snapshot: RegistrySnapshot, entry: VectorEntry) -> dict[str, Any]:
+    """Returns one version with its whole card, and the versions and aliases beside it."""
+    key = (entry.fingerprint, entry.name)
+    return {
+        **entry_json(entry),
+        "card": entry.card.model_dump(mode="json"),
+        "versions": list(snapshot.versions[key]),
+        "aliases": {alias: named[0] for alias, named in snapshot.aliases.get(key, {}).items()},
+    }
+
+
+def move_json(move: AliasMove) -> dict[str, Any]:
+    """Returns where an alias points now, and where it did."""
+    return {**asdict(move), "changed": move.changed}
+
+
+def log_json(entries: Iterable[LogEntry]) -> dict[str, Any]:
+    """Returns changes, newest first."""
+    return {"log": [{**asdict(entry), "at": entry.at.isoformat()} for entry in entries]}
+
+
+def diff_json(comparison: Comparison) -> dict[str, Any]:
+    """Returns two versions and their agreement per layer."""
+    return {
+        "a": entry_json(comparison.a),
+        "b": entry_json(comparison.b),
+        "layers": [asdict(layer) for layer in comparison.layers],
+    }
+
+
+def collected_json(collected: Collected) -> dict[str, Any]:
+    """Returns what was removed, or would be."""
+    return {
+        "removed": collected.removed,
+        "blobs": [asdict(blob) for blob in collected.found],
+        "bytes": sum(blob.size for blob in collected.found),
+    }
+
+
+def verify_json(snapshot: RegistrySnapshot, problems: Iterable[Problem]) -> dict[str, Any]:
+    """Returns what is wrong with the registry."""
+    found = [asdict(problem) for problem in problems]
+    versions = len(snapshot.entries())
+    return {"ok": not found, "versions": versions, "problems": found}
+
+
+def stale_json(fingerprint: str, stale: Iterable[StaleVector]) -> dict[str, Any]:
+    """Returns what must be made again for a base model."""
+    return {
+        "fingerprint": fingerprint,
+        "stale": [
+            {**entry_json(found.entry), "aliases": list(found.aliases), "recipe": found.recipe}
+            for found in stale
+        ],
+    }

@@ -1,0 +1,144 @@
+"""Operations on registered vectors: the commands and the admin API are thin skins over these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from steersman_vectors.compare import LayerComparison, compare
+from steersman_vectors.errors import CallerError
+from steersman_vectors.formats import native
+from steersman_vectors.formats.reader import VectorFile, read_vector_file
+from steersman_vectors.model_dir import ModelShape
+from steersman_vectors.names import VectorRef
+from steersman_vectors.registry.binding import check_fits
+from steersman_vectors.registry.entry import AliasMove, Published, VectorEntry
+from steersman_vectors.registry.snapshot import RegistrySnapshot
+from steersman_vectors.registry.store import Expected, RegistryStore
+from steersman_vectors.registry.upkeep import Garbage, garbage
+from steersman_vectors.scale import Scale
+from steersman_vectors.vector import SteeringVector
+
+Choose = Callable[[RegistrySnapshot, VectorRef], VectorEntry]
+"""Finds the version that a reference names, among the base models that the operator means."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two versions and their agreement per layer."""
+
+    a: VectorEntry
+    b: VectorEntry
+    layers: tuple[LayerComparison, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What a garbage collection removed, or would."""
+
+    found: tuple[Garbage, ...]
+    removed: bool
+
+
+def read_for_model(path: Path, name: str, scale: Scale | None, shape: ModelShape) -> VectorFile:
+    """Returns the vector in a file of any format, checked against a model's shape.
+
+    Raises `CallerError`: what reading raises, `hidden_size_mismatch`, `layer_out_of_range`.
+    """
+    read = read_vector_file(path, name=name, scale=scale, num_layers=shape.num_layers)
+    check_fits(read.vector, shape)
+    return read
+
+
+async def push(
+    store: RegistryStore, data: bytes, *, name: str | None, fingerprint: str | None, actor: str
+) -> Published:
+    """Publishes a native file under the name and base model on its card, or those given.
+
+    Raises `CallerError`: invalid_vector_file, `fingerprint_missing` when neither says which base
+    model it belongs to, `vector_model_mismatch` when both do and differ.
+    """
+    vector = native.loads(data)
+    bound_to = vector.card.fingerprint or fingerprint
+    if bound_to is None:
+        raise CallerError(
+            f"the card of {vector.card.name!r} does not say which base model it was made for. "
+            "Import it with `steersman vectors import FILE --model MODEL`",
+            code="fingerprint_missing",
+        )
+    return await store.publish(
+        vector, name=name or vector.card.name, fingerprint=fingerprint or bound_to, actor=actor
+    )
+
+
+async def promote(
+    store: RegistryStore, ref: VectorRef, alias: str, choose: Choose, *, actor: str,
+    expected: Expected | None = None,
+) -> AliasMove:  # fmt: skip
+    """Points the alias at the version; refused when it moved since it was last looked at."""
+    snapshot = await store.snapshot()
+    entry = choose(snapshot, ref)
+    return await store.promote(
+        entry.name, entry.version, alias, fingerprint=entry.fingerprint, actor=actor,
+        expected=expected or seen(snapshot, entry, alias),
+    )  # fmt: skip
+
+
+async def roll_back(
+    store: RegistryStore, name: str, alias: str, choose: Choose, *, actor: str,
+    expected: Expected | None = None,
+) -> AliasMove:  # fmt: skip
+    """Points the alias back at the version that it named before."""
+    snapshot = await store.snapshot()
+    entry = choose(snapshot, VectorRef(name))
+    return await store.roll_back(
+        name, alias, fingerprint=entry.fingerprint, actor=actor,
+        expected=expected or seen(snapshot, entry, alias),
+    )  # fmt: skip
+
+
+async def retire(
+    store: RegistryStore, ref: VectorRef, choose: Choose, *, actor: str, reason: str
+) -> VectorEntry:
+    """Refuses one version for new requests. Raises `CallerError(version_missing)` without one."""
+    if ref.version is None:
+        raise CallerError(
+            f"{ref} does not say which version to retire; write {ref.name}@<version>",
+            code="version_missing",
+        )
+    entry = choose(await store.snapshot(), ref)
+    return await store.retire(
+        entry.name, entry.version, fingerprint=entry.fingerprint, actor=actor, reason=reason
+    )
+
+
+async def diff(store: RegistryStore, a: VectorRef, b: VectorRef, choose: Choose) -> Comparison:
+    """Compares two versions layer by layer."""
+    snapshot = await store.snapshot()
+    entries = choose(snapshot, a), choose(snapshot, b)
+    vectors = [await read_vector(store, entry) for entry in entries]
+    return Comparison(*entries, compare(*vectors))
+
+
+async def collect(
+    store: RegistryStore, *, keep_for: timedelta, dry_run: bool, actor: str
+) -> Collected:
+    """Removes the bytes that no usable version needs."""
+    snapshot = await store.snapshot()
+    found = await garbage(store, snapshot, now=datetime.now(UTC), keep_for=keep_for)
+    if not dry_run:
+        await store.remove_blobs([blob.digest for blob in found], actor=actor)
+    return Collected(found, removed=not dry_run)
+
+
+async def read_vector(store: RegistryStore, entry: VectorEntry) -> SteeringVector:
+    """Returns the registered vector with its directions."""
+    return native.loads(await store.blob(entry.digest))
+
+
+def seen(snapshot: RegistrySnapshot, entry: VectorEntry, alias: str) -> Expected:
+    """Returns what the alias named in this snapshot."""
+    named = snapshot.aliases.get((entry.fingerprint, entry.name), {}).get(alias)
+    return Expected(None if named is None else named[0])

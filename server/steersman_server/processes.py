@@ -1,0 +1,75 @@
+"""What every API process of one server says of itself, for whichever of them is asked.
+
+A file for each under DATA_DIR/processes, replaced whenever the registry was heard. Times are of the
+machine's monotonic clock, which its processes share.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessReport:
+    """Where one process stands with the registry."""
+
+    pid: int
+    revision: int
+    confirmed_at: float | None
+    """When the registry last confirmed the revision; None if it never did."""
+    error: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns it with the age that it has now."""
+        age_s = None if self.confirmed_at is None else time.monotonic() - self.confirmed_at
+        return {
+            "pid": self.pid,
+            "revision": self.revision,
+            "age_s": None if age_s is None else round(age_s, 3),
+            "error": self.error,
+        }
+
+
+class ProcessBoard:
+    """The reports of one server's processes."""
+
+    def __init__(self, folder: Path, server_pid: int) -> None:
+        self._folder = folder
+        self._server_pid = server_pid
+
+    def post(self, report: ProcessReport) -> None:
+        """Replaces this process's report; a disk that is full costs the report, nothing else."""
+        path = self._folder / f"{self._server_pid}-{report.pid}.json"
+        partial = path.with_suffix(f".{os.getpid()}")
+        with suppress(OSError):
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            partial.write_text(json.dumps(asdict(report)))
+            partial.replace(path)
+
+    def read(self) -> list[ProcessReport]:
+        """Returns the reports of the processes that live, by pid; removes those of the dead."""
+        found = []
+        for path in sorted(self._folder.glob("*-*.json")):
+            with suppress(OSError, ValueError, TypeError):
+                server_pid, pid = map(int, path.stem.split("-"))
+                if not _lives(pid):
+                    path.unlink(missing_ok=True)
+                elif server_pid == self._server_pid:
+                    found.append(ProcessReport(**json.loads(path.read_text())))
+        return sorted(found, key=lambda report: report.pid)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
