@@ -38,13 +38,22 @@ class SteeringBuffers:
     """The steered blocks, in the order of `layers`."""
 
     def hooked(self) -> tuple[int, ...]:
-        """Returns the layers whose block has the hook, and reads these very rows."""
+        """Returns the layers whose block has the hook, and reads these very buffers."""
         return tuple(
             layer_idx
-            for layer_idx, block, rows in zip(self.layers, self.blocks, self.rows, strict=True)
+            for k, (layer_idx, block) in enumerate(zip(self.layers, self.blocks, strict=True))
             if steer_block_output in block._forward_hooks.values()
-            and _same_memory(block.steering_rows, rows)
+            and all(_same_memory(getattr(block, n), t) for n, t in self._read_by(k).items())
         )
+
+    def _read_by(self, k: int) -> dict[str, torch.Tensor | None]:
+        """Returns what the hook of the k-th steered block reads, under the block's names for it."""
+        return {
+            "steering_rows": self.rows[k],
+            "steering_token_row": self.token_row,
+            "steering_token_gate": self.token_gate,
+            "steering_token_rows": None if self.token_rows is None else self.token_rows[k],
+        }
 
     @property
     def nbytes(self) -> int:
@@ -53,7 +62,9 @@ class SteeringBuffers:
         return sum(t.numel() * t.element_size() for t in held if t is not None)
 
 
-def _same_memory(a: Any, b: torch.Tensor) -> bool:
+def _same_memory(a: Any, b: torch.Tensor | None) -> bool:
+    if a is None or b is None:
+        return a is b
     return isinstance(a, torch.Tensor) and a.data_ptr() == b.data_ptr()
 
 
@@ -155,10 +166,7 @@ def attach(
     )
     for k, layer_idx in enumerate(local):
         block = blocks[layer_idx]
-        block.register_buffer("steering_rows", buffers.rows[k], persistent=False)
-        block.register_buffer("steering_token_row", buffers.token_row, persistent=False)
-        block.register_buffer("steering_token_gate", buffers.token_gate, persistent=False)
-        by_norm = None if buffers.token_rows is None else buffers.token_rows[k]
-        block.register_buffer("steering_token_rows", by_norm, persistent=False)
+        for name, buffer in buffers._read_by(k).items():
+            block.register_buffer(name, buffer, persistent=False)
         block.register_forward_hook(steer_block_output)
     return buffers

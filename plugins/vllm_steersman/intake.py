@@ -28,7 +28,15 @@ def take_in(input_processor: Any, request: Any) -> Any:
     Raises `CallerError` (invalid_plan, vector_not_resident, ...), which vLLM reports to the caller.
     """
     params = request.sampling_params
-    if params is None or not params.extra_args or EXTRA_ARGS_KEY not in params.extra_args:
+    if params is None or not params.extra_args:
+        return request
+    if not isinstance(params.extra_args, dict):  # vLLM passes on whatever an offline caller gave
+        raise CallerError(
+            f"extra_args must be an object, got {type(params.extra_args).__name__}",
+            code="invalid_plan",
+            param="extra_args",
+        )
+    if EXTRA_ARGS_KEY not in params.extra_args:
         return request
     plan = decode_plan(params.extra_args[EXTRA_ARGS_KEY])
     bound = _bind(input_processor, request, plan)

@@ -39,7 +39,14 @@ class BackgroundLoader:
             return {"error": f"nothing is being loaded as {ticket}", "code": "engine_unavailable"}
         if not result.done():
             return {"pending": True}
-        return result.result()
+        answer = result.result()
+        digest = answer.get("digest")
+        if digest is not None and digest not in self._resident:
+            return {
+                "error": f"vector {digest} was unloaded while it was being loaded. Load it again",
+                "code": "vector_not_resident",
+            }
+        return answer
 
     def _load(self, data: bytes) -> dict[str, Any]:
         try:

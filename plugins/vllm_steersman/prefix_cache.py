@@ -39,8 +39,9 @@ def steering_hash_keys(request: Any, start: int, end: int) -> list[tuple[str, by
 def block_key(plan: SteeringPlan, start: int, end: int) -> bytes | None:
     """Returns what is done inside `[start, end)` as 32 bytes, or None when nothing is.
 
-    Equal for two plans exactly when they add the same delta with the same gates at the same
-    offsets; under a constant schedule the distance from the turn start does not matter.
+    Equal for two plans only when they add the same delta with the same gates at the same offsets;
+    under a constant schedule the distance from the turn start does not matter. Not always then:
+    turns that touch, `(0, 4), (4, 8)`, are not the key of `(0, 8)`.
     """
     if not plan.terms:
         return None

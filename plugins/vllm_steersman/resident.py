@@ -55,6 +55,9 @@ class ResidentVectors:
     def __len__(self) -> int:
         return len(self._vectors)
 
+    def __contains__(self, digest: object) -> bool:
+        return digest in self._vectors
+
     @property
     def nbytes(self) -> int:
         """Returns the bytes of host memory that the directions take."""
@@ -71,11 +74,12 @@ class ResidentVectors:
         scale_not_served, vector_layers_not_served (a layer that this engine has no hook on).
         """
         digest = native.digest(data)
-        if digest not in self._vectors:
+        resident = self._vectors.get(digest)
+        if resident is None:
             vector = native.loads(data)
             self._check(vector.card)
-            self._vectors[digest] = self._pack(vector)
-        return digest, self._vectors[digest].reach
+            resident = self._vectors[digest] = self._pack(vector)
+        return digest, resident.reach
 
     def unload(self, digest: str) -> None:
         """Forgets the vector; its rows, if any, stay until they are taken over."""

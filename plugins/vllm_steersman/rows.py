@@ -1,7 +1,7 @@
 """Rows: which plan's summed delta lies in which row of device memory. Pure bookkeeping.
 
 The pool is a cache whose keys are plans' terms. Rows that the current step needs are pinned; any
-other row may be taken over, least recently used first. Nothing has to be freed, so nothing can
+other row may be taken over, least recently assigned first. Nothing has to be freed, so nothing can
 leak: a step never holds more distinct plans than `max_num_seqs`, and there are that many rows.
 """
 
@@ -28,7 +28,7 @@ class RowPool:
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self._row_of: dict[Terms, int] = {}
-        """Least recently used first."""
+        """Least recently assigned first."""
         self._free = list(range(capacity, 0, -1))
 
     def __len__(self) -> int:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -34,6 +35,12 @@ Turn = tuple[int, int | None]
 """Steered positions `[start, end)` of an assistant turn; None while it is being generated."""
 
 
+def _in_range(alpha: float) -> float:
+    if not abs(alpha) <= MAX_ALPHA:
+        raise ValueError(f"alpha {alpha:.10g} is out of range (|alpha| <= {MAX_ALPHA:g})")
+    return alpha
+
+
 class SteeringPlan(BaseModel):
     """Terms, schedule, and where: `scope` until the prompt is known, then `turns`."""
 
@@ -50,13 +57,12 @@ class SteeringPlan(BaseModel):
     @field_validator("terms")
     @classmethod
     def _canonical(cls, terms: Terms) -> Terms:
-        alphas: dict[str, float] = {}
+        alphas: dict[str, list[float]] = {}
         for digest, alpha in terms:
-            alphas[digest] = alphas.get(digest, 0.0) + alpha
-        for alpha in alphas.values():
-            if not abs(alpha) <= MAX_ALPHA:
-                raise ValueError(f"alpha {alpha:.10g} is out of range (|alpha| <= {MAX_ALPHA:g})")
-        return tuple((d, a) for d, a in sorted(alphas.items()) if a != 0.0)
+            alphas.setdefault(digest, []).append(_in_range(alpha))
+        # fsum: the same sum in any order of the terms, so that equal plans have equal digests.
+        sums = ((digest, _in_range(math.fsum(each))) for digest, each in sorted(alphas.items()))
+        return tuple((digest, alpha) for digest, alpha in sums if alpha != 0.0)
 
     @model_validator(mode="after")
     def _turns_are_ordered(self) -> SteeringPlan:

@@ -11,6 +11,8 @@ import pytest
 import torch
 import transformers as hf
 
+from steersman_server.admission.request import SteeringRequest
+from steersman_vectors.plan import MAX_TERMS
 from tests.engine.test_architectures import ARCHITECTURES
 from tests.unit.vectors.test_template_families import FAMILIES
 from vllm_steersman import compat
@@ -76,9 +78,31 @@ def test_what_is_refused_per_request_has_a_code_of_ours():
     sources = [*(ROOT / "plugins").rglob("*.py"), *(ROOT / "server").rglob("*.py")]
     sources += (ROOT / "vectors/steersman_vectors").rglob("*.py")
     source = "".join(path.read_text() for path in sources)
+    ours = set(re.findall(r'code="(\w+)"', source))
+    assert 'code=f"{what}_conflict"' in source
+    ours |= {f"{what}_conflict" for what in re.findall(r'_agreed\("(\w+)"', source)}
     for what, codes in rows("Refused per request"):
-        for code in re.findall(r"`(\w+)`", codes):
-            assert f'code="{code}"' in source, what
+        assert set(re.findall(r"`(\w+)`", codes)) <= ours, what
+
+
+def test_no_refusal_of_intake_or_of_a_vector_is_missing():
+    named = set(re.findall(r"`(\w+)`", "".join(c for _, c in rows("Refused per request"))))
+    vectors = ROOT / "vectors/steersman_vectors"
+    sources = [ROOT / "plugins/vllm_steersman/intake.py", vectors / "plan.py", vectors / "reach.py"]
+    made = {c for path in sources for c in re.findall(r'code="(\w+)"', path.read_text())}
+    made |= {"scale_not_served", "vector_layers_not_served"}  # of engine_contract.why_not_served
+    assert made - {"engine_option_unsupported"} <= named  # that one ends the start
+
+
+def test_how_many_vectors_a_request_may_have_is_what_the_code_takes():
+    limits = SteeringRequest.model_fields["vectors"].metadata
+    (in_field,) = [limit.max_length for limit in limits if hasattr(limit, "max_length")]
+    (row,) = [row for row in rows("Ways through the engine") if "vectors per request" in row[0]]
+    assert row[0].startswith(
+        f"up to {MAX_TERMS} vectors per request ({in_field} in the `steering` field)"
+    )
+    said = [row[0] for row in rows("Refused per request") if row[0].startswith("more than")]
+    assert [int(n) for n in re.findall(r"\d+", said[0])] == [MAX_TERMS, in_field]
 
 
 def test_the_architectures_are_those_that_are_tested():

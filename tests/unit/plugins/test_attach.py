@@ -174,6 +174,23 @@ def test_a_block_whose_output_is_no_residual_stream_is_refused_by_name(shape):
     assert refusal.value.code == "model_unsupported"
 
 
+@pytest.mark.parametrize("token_scale", [False, True])
+@pytest.mark.parametrize("name", ["rows", "token_row", "token_gate", "token_rows"])
+def test_a_block_that_reads_another_buffer_is_noticed(name, token_scale):
+    trunk = Trunk()
+    buffers = attach(
+        trunk.layers, (0, 2), num_rows=ROWS, hidden_size=HIDDEN, max_tokens=TOKENS,
+        token_scale=token_scale, dtype=torch.float32, device=torch.device("cpu"),
+    )  # fmt: skip
+    assert buffers.hooked() == (0, 2)
+    own = getattr(trunk.layers[0], f"steering_{name}")
+    other = torch.zeros(ROWS, HIDDEN) if own is None else own.clone()
+    setattr(trunk.layers[0], f"steering_{name}", other)
+    assert buffers.hooked() == (2,)
+    setattr(trunk.layers[0], f"steering_{name}", None)
+    assert buffers.hooked() == ((0, 2) if own is None else (2,))
+
+
 def test_a_block_without_its_hook_or_with_other_rows_is_noticed():
     trunk = Trunk(depth=4)
     buffers = attach(

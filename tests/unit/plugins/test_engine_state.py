@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from random import Random
 
 import numpy as np
@@ -13,12 +14,14 @@ from steersman_vectors.formats import native
 from steersman_vectors.plan import SteeringPlan
 from steersman_vectors.schedule import CONSTANT, Exponential, Linear
 from steersman_vectors.vector import from_differences
-from vllm_steersman.attach import SteeringBuffers, steer
+from vllm_steersman.attach import SteeringBuffers, steer, steer_by_norm
 from vllm_steersman.engine_state import EngineState
 from vllm_steersman.resident import ResidentVectors
 from vllm_steersman.route import route_reference
 
 HIDDEN, LAYERS, ROWS, TOKENS = 8, (0, 2), 3, 64
+ELSEWHERE = 4
+"""A steered layer of another pipeline rank."""
 
 
 def make_vectors():
@@ -28,11 +31,14 @@ def make_vectors():
         from_differences(
             {0: rng.normal(size=HIDDEN), 2: rng.normal(size=HIDDEN)}, name="two", scale="unit"
         ),
+        from_differences({ELSEWHERE: rng.normal(size=HIDDEN)}, name="elsewhere", scale="unit"),
+        from_differences({2: rng.normal(size=HIDDEN)}, name="token", scale="token"),
     ]
     return {native.digest(native.dumps(v)): v for v in made}
 
 
 VECTORS = make_vectors()
+DIGEST_OF = {vector.card.name: digest for digest, vector in VECTORS.items()}
 
 
 def make_state() -> EngineState:
@@ -41,8 +47,9 @@ def make_state() -> EngineState:
         token_row=torch.zeros(TOKENS, dtype=torch.int64),
         token_gate=torch.zeros(TOKENS, 1),
         layers=LAYERS,
+        token_rows=torch.zeros(len(LAYERS), ROWS + 1, HIDDEN),
     )
-    resident = ResidentVectors(HIDDEN, LAYERS)
+    resident = ResidentVectors(HIDDEN, (*LAYERS, ELSEWHERE), local=LAYERS, token_scale=True)
     for vector in VECTORS.values():
         resident.load(native.dumps(vector))
     return EngineState(buffers, resident, ROWS)
@@ -125,16 +132,60 @@ def check(state, plans, computed, scheduled):
     owner = [i for i, n in enumerate(scheduled) for _ in range(n)]
     hidden = torch.randn(TOKENS, HIDDEN)
     for k, layer_idx in enumerate(LAYERS):
-        got = steer(
-            hidden, state.buffers.rows[k], state.buffers.token_row, state.buffers.token_gate
-        )
+        where = (state.buffers.token_row, state.buffers.token_gate)
+        got = steer(hidden, state.buffers.rows[k], *where)
+        got = steer_by_norm(got, hidden, state.buffers.token_rows[k], *where)
         want = hidden.clone()
         for t, (_, gate) in enumerate(expected):
             plan = plans[owner[t]]
             for digest, alpha in plan.terms if plan else ():
-                if layer_idx in VECTORS[digest].directions:
-                    want[t] += gate * torch.tensor(VECTORS[digest].delta(layer_idx, alpha))
+                vector = VECTORS[digest]
+                if layer_idx in vector.directions:
+                    unit = hidden[t].norm() if vector.card.scale == "token" else 1.0
+                    want[t] += gate * unit * torch.tensor(vector.delta(layer_idx, alpha))
         torch.testing.assert_close(got, want, atol=1e-5, rtol=1e-5)
+
+
+def plan_of(*names: str, alpha: float = 1.0, turns=((0, None),)) -> SteeringPlan:
+    return SteeringPlan(terms=tuple((DIGEST_OF[name], alpha) for name in names), turns=turns)
+
+
+@pytest.mark.parametrize("last", [([3, 6], [1, 1]), ([0, 6], [5, 1])], ids=["decode", "prefill"])
+@pytest.mark.parametrize("companion", [None, plan_of("two", alpha=-2.0)], ids=["alone", "both"])
+def test_an_id_that_comes_again_has_its_new_plan(companion, last):
+    """In the same place of the same order of ids, so that nothing but its coming tells."""
+    options = (None, plan_of("one"), plan_of("two", "token", turns=((2, None),)))
+    for first, again in product(options, options):
+        state = make_state()
+        if companion is not None:
+            state.add("b", companion)
+        if first is not None:
+            state.add("a", first)
+        for at in (4, 5):
+            state.step(["a", "b"], np.array([at, at], np.int32), np.array([1, 1], np.int32))
+            check(state, [first, companion], [at, at], [1, 1])
+        state.remove(["a"])
+        if again is not None:
+            state.add("a", again)
+        computed, scheduled = last
+        state.step(["a", "b"], np.array(computed, np.int32), np.array(scheduled, np.int32))
+        check(state, [again, companion], computed, scheduled)
+
+
+@pytest.mark.parametrize("newcomer", ["elsewhere", "one", "token"])
+def test_a_row_taken_over_keeps_nothing_of_the_plan_before(newcomer):
+    """Also where the new plan has nothing on this rank, or in one of the two kinds of rows."""
+    state = make_state()
+    for i in range(ROWS):  # every row, of both kinds
+        plan = plan_of("two", "token", alpha=1.0 + i)
+        state.add(str(i), plan)
+        state.step([str(i)], np.array([0], np.int32), np.array([2], np.int32))
+        check(state, [plan], [0], [2])
+        state.remove([str(i)])
+    plan = plan_of(newcomer)
+    state.add("new", plan)
+    state.step(["new"], np.array([0], np.int32), np.array([2], np.int32))
+    check(state, [plan], [0], [2])
 
 
 def test_finished_requests_leave_nothing_behind():
@@ -180,7 +231,7 @@ def test_a_settled_request_that_starts_again_is_routed_anew():
 
 def test_a_row_that_could_not_be_written_is_not_taken_for_written():
     state = make_state()
-    good, bad = sorted(VECTORS)[0], "sha256:" + "0" * 64
+    good, bad = DIGEST_OF["one"], "sha256:" + "0" * 64
     state.add("a", SteeringPlan(terms=((bad, 1.0),), turns=((0, None),)))
     state.add("b", SteeringPlan(terms=((good, 1.0),), turns=((0, None),)))
     for order in (["a", "b"], ["b", "a"]):

@@ -21,6 +21,7 @@ from steersman_vectors.errors import CallerError
 from steersman_vectors.plan import MAX_ALPHA, MAX_POSITION, decode_plan
 from steersman_vectors.reach import Reach
 from steersman_vectors.schedule import gate_reference
+from tests.unit.plugins.plans import turns
 from tests.unit.plugins.test_engine_state import VECTORS, make_state
 from vllm_steersman.intake import take_in
 from vllm_steersman.prefix_cache import block_key
@@ -68,7 +69,9 @@ NEARLY_VALID = st.fixed_dictionaries(
         ),
     }
 )
-BOUND = st.tuples(NEARLY_VALID, TURNS).map(lambda pair: {**pair[0], "turns": pair[1]})
+BOUND = st.tuples(NEARLY_VALID, TURNS | turns()).map(lambda pair: {**pair[0], "turns": pair[1]})
+TURNS_OF = {"generation": ((len(PROMPT) - 1, None),), "all": ((0, None),)}
+"""Of a prompt without assistant turns; `assistant` needs a chat template."""
 SCOPED = st.tuples(NEARLY_VALID, st.sampled_from(["generation", "all"])).map(
     lambda pair: {**pair[0], "scope": pair[1]}
 )
@@ -95,9 +98,13 @@ def test_what_passes_intake_is_executed_to_the_letter(wire: Any, data: st.DataOb
         taken = taken_in(wire)
     except CallerError:
         return
+    asked = decode_plan(wire)
     if taken is None:
+        assert not asked.terms
         return
     plan = decode_plan(json.loads(json.dumps(taken)))
+    assert (plan.terms, plan.schedule) == (asked.terms, asked.schedule)
+    assert plan.turns == (TURNS_OF[asked.scope] if asked.turns is None else asked.turns)
     state = make_state()
     state.add("a", plan)
     edges = [edge for turn in plan.turns for edge in turn if edge is not None] or [0]

@@ -45,7 +45,19 @@ def test_alpha_zero_leaves_no_plan():
     assert take_in(processor(), request(alpha=0.0)).sampling_params.extra_args == {"other": 1}
 
 
-@pytest.mark.parametrize("params", [None, SimpleNamespace(extra_args=None)])
+@pytest.mark.parametrize("extra_args", [["steering"], [1], 5, "steering", "other", ("steering",)])
+def test_extra_args_that_are_no_object_are_refused(extra_args):
+    """vLLM's `SamplingParams` take anything; its engine core cannot decode what is no object."""
+    asked = request()
+    asked.sampling_params.extra_args = extra_args
+    with pytest.raises(CallerError, match="extra_args must be an object, got") as refusal:
+        take_in(processor(), asked)
+    assert refusal.value.code == "invalid_plan"
+
+
+@pytest.mark.parametrize(
+    "params", [None, *(SimpleNamespace(extra_args=none) for none in (None, {}, {"other": 1}))]
+)
 def test_unsteered_requests_are_not_looked_at(params):
     unsteered = SimpleNamespace(sampling_params=params)
     assert take_in(None, unsteered) is unsteered

@@ -144,6 +144,34 @@ def test_a_load_that_fails_says_why(data):
     assert collect(loader, "mine")["code"] == "invalid_vector_file"
 
 
+@pytest.mark.parametrize("error", [KeyError("k"), RuntimeError("r"), MemoryError(), OSError("o")])
+def test_a_load_that_fails_unexpectedly_says_what_happened(error):
+    resident = ResidentVectors(HIDDEN, range(LAYERS))
+
+    def load(_):
+        raise error
+
+    resident.load = load
+    loader = BackgroundLoader(resident)
+    loader.start("mine", b"")
+    answer = collect(loader, "mine")
+    assert answer == {"error": f"{type(error).__name__}: {error}", "code": "internal_error"}
+
+
+def test_a_vector_unloaded_before_anybody_asked_is_not_reported_as_loaded():
+    resident = ResidentVectors(HIDDEN, range(LAYERS), token_scale=True)
+    loader = BackgroundLoader(resident)
+    digest, data = next(iter(DATA.items()))
+    loader.start("mine", data)
+    assert collect(loader, "mine")["digest"] == digest
+    resident.unload(digest)
+    answer = collect(loader, "mine")
+    assert answer["code"] == "vector_not_resident"
+    assert digest in answer["error"]
+    loader.start("again", data)
+    assert collect(loader, "again")["digest"] == digest
+
+
 def test_a_ticket_that_nobody_gave_is_an_error():
     assert "error" in BackgroundLoader(ResidentVectors(HIDDEN, ())).collect("none")
 

@@ -33,11 +33,20 @@ def test_a_row_in_use_is_not_written_again():
     assert pool.assign(["a", "b"]).to_write == ()
 
 
-def test_the_least_recently_used_row_goes_first():
+def test_the_least_recently_assigned_row_goes_first():
     pool = RowPool(2)
     row = pool.assign(["a"]).row_of["a"]
     pool.assign(["b"])
     assert pool.assign(["c"]).row_of["c"] == row
+
+
+def test_a_key_that_is_assigned_again_is_the_newest():
+    pool = RowPool(2)
+    pool.assign(["a"])
+    row = pool.assign(["b"]).row_of["b"]
+    pool.assign(["a"])
+    assert pool.assign(["c"]).row_of["c"] == row
+    assert pool.assign(["a"]).to_write == ()
 
 
 def test_a_forgotten_key_is_written_anew():

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -20,7 +21,10 @@ JSON: st.SearchStrategy[Any] = st.recursive(
     max_leaves=6,
 )
 TERMS = st.lists(
-    st.tuples(st.sampled_from([FP_A, FP_B]), st.sampled_from([-1.5, -0.5, 0.0, 0.25, 1.0])),
+    st.tuples(
+        st.sampled_from([FP_A, FP_B]),
+        st.sampled_from([-1.5, -0.5, 0.0, 0.25, 1.0, 0.1, 0.2, 0.3, -0.7]),
+    ),
     max_size=5,
 )
 
@@ -48,6 +52,16 @@ def test_order_and_zero_terms_do_not_change_the_digest(terms: Any, random: Any) 
     random.shuffle(shuffled)
     other = SteeringPlan(terms=tuple(shuffled), scope="generation")
     assert (plan.terms, plan.digest) == (other.terms, other.digest)
+
+
+@pytest.mark.parametrize("alphas", [(0.1, 0.2, 0.3), (1e6, -1e6, 1e-12), (0.1, 0.2, -0.3)])
+def test_equal_digests_are_summed_alike_in_any_order(alphas: tuple[float, ...]) -> None:
+    plans = [
+        SteeringPlan(terms=tuple((FP_A, alpha) for alpha in order), scope="all")
+        for order in permutations(alphas)
+    ]
+    assert len({plan.terms for plan in plans}) == 1
+    assert len({plan.digest for plan in plans}) == 1
 
 
 def test_the_schedule_changes_the_digest_but_not_the_row() -> None:
@@ -105,3 +119,10 @@ def test_what_is_summed_stays_in_range() -> None:
     """It passed, and its canonical form was refused later, inside of the engine."""
     with pytest.raises(CallerError, match="alpha 1000001 is out of range"):
         decode_plan({"terms": [[FP_A, 1.0], [FP_A, 1e6]], "scope": "all"})
+
+
+@pytest.mark.parametrize("order", [(1, 1, -1, -1), (1, -1, 1, -1)])
+def test_each_alpha_is_in_range_also_where_others_make_up_for_it(order: tuple[int, ...]) -> None:
+    """Sums of such could overflow, or not, by their order."""
+    with pytest.raises(CallerError, match="is out of range"):
+        decode_plan({"terms": [[FP_A, sign * 1e308] for sign in order], "scope": "all"})
