@@ -19,14 +19,15 @@ START_S = 20.0
 class RedisServer:
     """One `redis-server`, keeping its data in `folder` from one start to the next."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, password: str = "") -> None:
         self.binary = shutil.which("redis-server") or "redis-server"
         self.folder = folder
-        self.options: Sequence[str] = options
+        self.options: Sequence[str] = (*options, *(("--requirepass", password) if password else ()))
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
-        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.address = f"127.0.0.1:{self.port}/0"
+        self.url = f"redis://{f':{password}@' if password else ''}{self.address}"
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -73,9 +74,9 @@ class RedisServer:
 
 
 @contextlib.contextmanager
-def redis_server(folder: Path, *options: str) -> Iterator[RedisServer]:
+def redis_server(folder: Path, *options: str, password: str = "") -> Iterator[RedisServer]:
     """Gives a running server, ended with the block."""
-    server = RedisServer(folder, *options)
+    server = RedisServer(folder, *options, password=password)
     server.start()
     try:
         yield server

@@ -46,7 +46,7 @@ class SteeringService:
         self.self_test = self_test
         self.admin = settings.admin
         self.shape = settings.shape
-        self.store = RegistryStore(settings.registry_url)
+        self.store = RegistryStore(settings.registry_url, known=lambda: registry.snapshot)
         """For operators; nothing that a request needs goes through it."""
         self.processes = ProcessBoard(settings.data_dir / "processes", settings.server_pid)
         self.supply = VectorSupply(

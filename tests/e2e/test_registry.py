@@ -17,12 +17,13 @@ from tests.tiny_model import build_tiny_llama
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 WAIT_S = 60.0
+PASSWORD = "nobody-must-read-this"
 QUESTION = [{"role": "user", "content": "Where is my order?"}]
 
 
 @pytest.fixture(scope="module")
 def redis(tmp_path_factory):
-    with redis_server(tmp_path_factory.mktemp("redis")) as server:
+    with redis_server(tmp_path_factory.mktemp("redis"), password=PASSWORD) as server:
         yield server
 
 
@@ -55,6 +56,7 @@ def server(redis, vectors, tiny_model, tmp_path_factory):
     yield running
     redis.start() if redis.process is None else redis.thaw()
     assert running.stop() == [], running.log.read_text()[-3000:]
+    assert PASSWORD not in running.log.read_text()
 
 
 def ask(server, vector: str, alpha: float = 0.5):
@@ -103,6 +105,7 @@ def test_a_retired_version_is_refused_by_name_and_reason(server, vectors, vector
 
 
 def test_the_admin_api_has_the_same_words(server, vectors):
+    assert "/admin/v1/promote" in server.get("/openapi.json")["paths"]
     admin = httpx.Client(base_url=f"{server.url}/admin/v1", timeout=60)
     listed = admin.get("/vectors", params={"all_versions": True}).json()
     by_command = json.loads(vectors("list", "--all", "--json").stdout)
@@ -149,7 +152,8 @@ def test_requests_do_not_notice_that_redis_is_gone(server, vectors, redis, fate)
         assert ask(server, "empathy@prod")["version"] == 1
         if fate == "killed":
             refused = vectors("promote", "empathy@2", "prod", check=False)
-            assert (refused.returncode, redis.url in refused.stderr) == (4, True)
+            assert (refused.returncode, redis.address in refused.stderr) == (4, True)
+            assert PASSWORD not in refused.stderr
     finally:
         redis.thaw() if fate == "frozen" else redis.start()
     until(lambda: server.get("/v1/steering/health")["status"] == "ok")
@@ -172,7 +176,9 @@ def test_an_upgraded_model_refuses_the_old_vectors_even_while_redis_is_down(
     redis.kill()
     refused = run("serve", upgraded, "--data-dir", tmp_path / "empty", "--redis-url", redis.url,
                   "--port", "1", check=False)  # fmt: skip
-    assert refused.returncode != 0
+    assert refused.returncode == 4
+    assert redis.address in refused.stderr
+    assert PASSWORD not in refused.stdout + refused.stderr
     running = start(upgraded, server.data_dir, tmp_path / "upgraded.log", "--redis-url", redis.url)
     try:
         health = running.get("/v1/steering/health")

@@ -109,7 +109,7 @@ async def list_vectors(
     service: Service, model: Model = None, all_versions: bool = False
 ) -> dict[str, Any]:
     """Lists the vectors of a base model, the newest version of each that is not retired."""
-    snapshot = await service.store.snapshot()
+    snapshot = await service.store.current()
     fingerprint = model or service.engine.fingerprint
     every = (entry for entry in snapshot.entries() if entry.fingerprint == fingerprint)
     return json_views.list_json(
@@ -120,7 +120,7 @@ async def list_vectors(
 @router.get("/vectors/{vector}")
 async def show(service: Service, vector: str, model: Model = None) -> dict[str, Any]:
     """Shows one version: its card, norms per layer, presets with evidence."""
-    snapshot = await service.store.snapshot()
+    snapshot = await service.store.current()
     return json_views.show_json(snapshot, _choose(service, model)(snapshot, parse_ref(vector)))
 
 
@@ -129,7 +129,7 @@ async def export_vector(
     service: Service, vector: str, file_format: str = "native", model: Model = None
 ) -> Response:
     """Gives the vector as a file of another format."""
-    snapshot = await service.store.snapshot()
+    snapshot = await service.store.current()
     entry = _choose(service, model)(snapshot, parse_ref(vector))
     exported = export(await operations.read_vector(service.store, entry), file_format)
     name = f"{entry.name}-{entry.version}{EXPORT_FORMATS[file_format]}"
@@ -225,7 +225,7 @@ async def gc(request: Request, service: Service, body: Collect) -> dict[str, Any
 @router.get("/verify")
 async def verify_registry(service: Service) -> dict[str, Any]:
     """Reads every vector and tells which are not what their digests say."""
-    snapshot = await service.store.snapshot()
+    snapshot = await service.store.current()
     return json_views.verify_json(snapshot, await verify(service.store, snapshot))
 
 
@@ -234,7 +234,7 @@ async def stale(service: Service, model: Model = None) -> dict[str, Any]:
     """Lists the vectors that exist for other base models only."""
     fingerprint = model or service.engine.fingerprint
     return json_views.stale_json(
-        fingerprint, stale_vectors(await service.store.snapshot(), fingerprint)
+        fingerprint, stale_vectors(await service.store.current(), fingerprint)
     )
 
 

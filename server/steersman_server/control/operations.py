@@ -78,7 +78,7 @@ async def promote(
     expected: Expected | None = None,
 ) -> AliasMove:  # fmt: skip
     """Points the alias at the version; refused when it moved since it was last looked at."""
-    snapshot = await store.snapshot()
+    snapshot = await store.current()
     entry = choose(snapshot, ref)
     return await store.promote(
         entry.name, entry.version, alias, fingerprint=entry.fingerprint, actor=actor,
@@ -91,7 +91,7 @@ async def roll_back(
     expected: Expected | None = None,
 ) -> AliasMove:  # fmt: skip
     """Points the alias back at the version that it named before."""
-    snapshot = await store.snapshot()
+    snapshot = await store.current()
     entry = choose(snapshot, VectorRef(name))
     return await store.roll_back(
         name, alias, fingerprint=entry.fingerprint, actor=actor,
@@ -108,7 +108,7 @@ async def retire(
             f"{ref} does not say which version to retire; write {ref.name}@<version>",
             code="version_missing",
         )
-    entry = choose(await store.snapshot(), ref)
+    entry = choose(await store.current(), ref)
     return await store.retire(
         entry.name, entry.version, fingerprint=entry.fingerprint, actor=actor, reason=reason
     )
@@ -116,7 +116,7 @@ async def retire(
 
 async def diff(store: RegistryStore, a: VectorRef, b: VectorRef, choose: Choose) -> Comparison:
     """Compares two versions layer by layer."""
-    snapshot = await store.snapshot()
+    snapshot = await store.current()
     entries = choose(snapshot, a), choose(snapshot, b)
     vectors = [await read_vector(store, entry) for entry in entries]
     return Comparison(*entries, compare(*vectors))
@@ -126,7 +126,7 @@ async def collect(
     store: RegistryStore, *, keep_for: timedelta, dry_run: bool, actor: str
 ) -> Collected:
     """Removes the bytes that no usable version needs."""
-    snapshot = await store.snapshot()
+    snapshot = await store.current()
     found = await garbage(store, snapshot, now=datetime.now(UTC), keep_for=keep_for)
     if not dry_run:
         await store.remove_blobs([blob.digest for blob in found], actor=actor)

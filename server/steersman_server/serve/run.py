@@ -69,6 +69,7 @@ def serve(options: ServeOptions) -> None:
             if error.code != "registry_unavailable" or LocalCopy(copy).load() is None:
                 raise
             print_warning(f"{error.message}. Starting from this machine's copy in {copy}")
+        _prune(LocalCopy(copy))
         ServerSettings(
             registry_url=url,
             fingerprint=digest,
@@ -94,6 +95,13 @@ def _registry(options: ServeOptions) -> Iterator[str]:
         return
     with open_registry(options.data_dir) as registry:
         yield registry.url
+
+
+def _prune(local: LocalCopy) -> None:
+    """Removes files of vectors that the registry, as last copied, no longer has."""
+    kept = local.load()
+    if kept is not None:
+        local.prune([entry.digest for entry in kept.entries()])
 
 
 def _copy_name(redis_url: str | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Self, cast
 
 from ..errors import OperatorError
@@ -19,11 +19,14 @@ LOG_PAGE = 1000
 class RegistryReader:
     """A registry at a Redis URL; every method raises `OperatorError(registry_unavailable)`.
 
+    known: gives a snapshot that this process has, so that `current` reads only what came since.
+
     Use it as an async context manager, or call `aclose`.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, known: Callable[[], RegistrySnapshot] | None = None) -> None:
         self._url = url
+        self._known = known
         self._quick = connect(url, reply_timeout_s=QUICK_TIMEOUT_S)
         self._bulk = connect(url, reply_timeout_s=BULK_TIMEOUT_S, connect_timeout_s=BULK_TIMEOUT_S)
 
@@ -65,6 +68,10 @@ class RegistryReader:
             dict(layout.decode_retirement(f, v) for f, v in retired.items()),
             _history(registry_id, newest),
         )
+
+    async def current(self) -> RegistrySnapshot:
+        """Returns the newest snapshot; raises what `snapshot` and `catch_up` raise."""
+        return await (self.snapshot() if self._known is None else self.catch_up(self._known()))
 
     async def catch_up(self, old: RegistrySnapshot) -> RegistrySnapshot:
         """Returns the newest snapshot; reads only what changed since `old`, unless that is much.

@@ -83,8 +83,10 @@ class RegistrySnapshot:
             key = (fingerprint, name)
             by_key[key] = dict(sorted({**by_key.get(key, {}), alias: named}.items()))
         changed = {key: dict(sorted(of_key.items())) for key, of_key in versions.items() if of_key}
-        ordered = dict(sorted({**self.versions, **changed}.items()))
-        return RegistrySnapshot(revision, ordered, by_key, history)
+        merged = {**self.versions, **changed}
+        if len(merged) > len(self.versions):
+            merged = dict(sorted(merged.items()))
+        return RegistrySnapshot(revision, merged, by_key, history)
 
     def find(self, ref: VectorRef, fingerprint: str) -> VectorEntry:
         """Returns the version that `ref` names for this base model.

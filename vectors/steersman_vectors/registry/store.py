@@ -88,7 +88,7 @@ class RegistryStore(RegistryReader):
         try:
             await self._commit(decide, actor)
         except _UnusableError:
-            (await self.snapshot()).find(VectorRef(name, version=version), fingerprint)
+            (await self.current()).find(VectorRef(name, version=version), fingerprint)
             raise
         return AliasMove(name, alias, version, before[0] if before else None)
 
@@ -139,9 +139,9 @@ class RegistryStore(RegistryReader):
         try:
             await self._commit(decide, actor)
         except _UnusableError:
-            (await self.snapshot()).find_any(VectorRef(name, version=version), fingerprint)
+            (await self.current()).find_any(VectorRef(name, version=version), fingerprint)
             raise
-        return (await self.snapshot()).find_any(VectorRef(name, version=version), fingerprint)
+        return (await self.current()).find_any(VectorRef(name, version=version), fingerprint)
 
     async def remove_blobs(self, digests: Sequence[str], *, actor: str) -> None:
         """Removes the bytes of blobs that no version in use has; see `upkeep`.
