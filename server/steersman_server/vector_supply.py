@@ -40,6 +40,8 @@ class VectorSupply:
         self._link = link
         self._fingerprint = fingerprint
         self._why_not = why_not
+        self._fetched: set[str] = set()
+        """Digests that are known to be on the disk."""
         self._repairs: dict[str, asyncio.Task[None]] = {}
 
     async def prepare(self, snapshot: RegistrySnapshot) -> None:
@@ -52,8 +54,9 @@ class VectorSupply:
 
     async def fetch(self, snapshot: RegistrySnapshot) -> None:
         """Brings the bytes that are missing here to the disk."""
-        wanted = self._digests(snapshot)
-        missing = await asyncio.to_thread(lambda: [d for d in wanted if not self._local.has(d)])
+        new = self._digests(snapshot, lambda digest: digest not in self._fetched)
+        missing = await asyncio.to_thread(lambda: [d for d in new if not self._local.has(d)])
+        self._fetched.update(set(new).difference(missing))
         for at in range(0, len(missing), BATCH):
             try:
                 await self._fetch(missing[at : at + BATCH])
@@ -63,7 +66,7 @@ class VectorSupply:
 
     async def load(self, snapshot: RegistrySnapshot) -> None:
         """Makes the vectors resident in every worker; what is there already costs nothing."""
-        todo = [d for d in self._digests(snapshot) if not self._link.is_resident(d)]
+        todo = self._digests(snapshot, lambda digest: not self._link.is_resident(digest))
         queue = iter(todo)
 
         async def take_turns() -> None:
@@ -112,13 +115,14 @@ class VectorSupply:
                 log.warning("vector_not_fetched", digest=digest, message=data.message)
             else:
                 await asyncio.to_thread(self._local.put, digest, data)
+                self._fetched.add(digest)
 
-    def _digests(self, snapshot: RegistrySnapshot) -> Sequence[str]:
-        """Returns what requests may name: newest versions first, then the older ones."""
+    def _digests(self, snapshot: RegistrySnapshot, lacking: Callable[[str], bool]) -> Sequence[str]:
+        """Returns what is lacking of all that requests may name, newest versions first."""
         newest = snapshot.available(self._fingerprint)
         ordered: Iterable[str] = (
             entry.digest
             for entry in (*newest, *snapshot.usable(self._fingerprint))
-            if self._why_not(entry.card) is None
+            if lacking(entry.digest) and self._why_not(entry.card) is None
         )
         return list(dict.fromkeys(ordered))
