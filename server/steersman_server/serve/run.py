@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import hashlib
 import importlib
@@ -19,6 +20,7 @@ from steersman_vectors.model_dir import read_shape, resolve_model_dir
 from steersman_vectors.registry.connection import without_secrets
 from steersman_vectors.registry.embedded import open_registry
 from steersman_vectors.registry.local_copy import LocalCopy
+from steersman_vectors.registry.reader import RegistryReader
 
 from ..cli.output import print_warning
 from ..cli.progress import fingerprint_of
@@ -50,6 +52,9 @@ def serve(options: ServeOptions) -> None:
     shape = read_shape(model_dir)
     if options.steering.layers != "global":  # which those are, vLLM's view of the config tells
         options.steering.layer_indices(shape.num_layers)
+    copy = options.data_dir / "registry-copy" / _copy_name(options.redis_url)
+    if options.redis_url is not None:
+        _check_registry(options.redis_url, LocalCopy(copy))
     vectors = [] if options.library is None else read_library(options.library, shape)
     _before_vllm()
     # The folder, not the name: what is fingerprinted is served, whatever the hub has by now.
@@ -60,7 +65,6 @@ def serve(options: ServeOptions) -> None:
     if args.uds is None:
         check_port_is_free(args.host, args.port)
     digest = fingerprint_of(options.model).digest
-    copy = options.data_dir / "registry-copy" / _copy_name(options.redis_url)
     on_loopback = args.uds is not None or is_loopback(args.host)
     with _registry(options) as url:
         try:
@@ -95,6 +99,23 @@ def _registry(options: ServeOptions) -> Iterator[str]:
         return
     with open_registry(options.data_dir) as registry:
         yield registry.url
+
+
+def _check_registry(url: str, local: LocalCopy) -> None:
+    """Raises `OperatorError` for a Redis that does not answer and was never copied here.
+
+    Before vLLM is imported, which takes longer than this.
+    """
+
+    async def ask() -> None:
+        async with RegistryReader(url) as reader:
+            await reader.revision()
+
+    try:
+        asyncio.run(ask())
+    except OperatorError:
+        if local.load() is None:
+            raise
 
 
 def _prune(local: LocalCopy) -> None:

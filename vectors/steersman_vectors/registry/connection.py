@@ -45,7 +45,7 @@ def translated(url: str) -> Iterator[None]:
     try:
         yield
     except FOREIGN_ERRORS as error:
-        reason = str(error) or type(error).__name__
+        reason = str(error).rstrip(".") or type(error).__name__
         raise OperatorError(
             f"the registry at {without_secrets(url)} does not answer as expected: {reason}. "
             "Check that Redis or Valkey runs there and is reachable",
