@@ -7,10 +7,10 @@ from typing import NoReturn
 
 import typer
 
-from steersman_vectors.errors import SteersmanError
+from steersman_vectors.errors import CallerError, SteersmanError
 
 from . import fingerprint, serve
-from .output import EXIT_CODES, exit_code, print_error
+from .output import EXIT_CODES, exit_code, print_error, printable
 from .vectors import vectors
 
 HELP = """
@@ -57,6 +57,11 @@ def main() -> NoReturn:
     except SteersmanError as error:
         print_error(error, as_json="--json" in sys.argv)
         sys.exit(exit_code(error))
+    except OSError as error:  # a path that is too long, a folder that may not be entered, ...
+        what = f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
+        refusal = CallerError(f"{printable(what)}. Choose another path", code="path_unusable")
+        print_error(refusal, as_json="--json" in sys.argv)
+        sys.exit(exit_code(refusal))
     sys.exit(0)
 
 

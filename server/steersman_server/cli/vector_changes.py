@@ -209,7 +209,10 @@ def register(vectors: typer.Typer) -> None:
             bool, typer.Option("--dry-run", help="Only tell what would be removed.")
         ] = False,
         retired_for: Annotated[
-            float, typer.Option(help="Keep what was retired less than this long ago, days.", min=0)
+            float,
+            typer.Option(
+                help="Keep what was retired less than this long ago, days.", min=0, max=36500
+            ),
         ] = 30.0,
         redis_url: RedisUrl = None,
         as_json: Json = False,

@@ -72,7 +72,10 @@ class AccessError(CallerError):
 
 
 def _host_of(text: str) -> str:
-    return urlsplit(text if "://" in text else f"//{text}").hostname or text
+    try:
+        return urlsplit(text if "://" in text else f"//{text}").hostname or text
+    except ValueError:
+        return text
 
 
 def _is_this_machine(name: str) -> bool:

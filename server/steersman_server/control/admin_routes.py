@@ -86,7 +86,7 @@ class Collect(_Body):
     """Removes the bytes of what was retired longer than `retired_for_days` ago."""
 
     dry_run: bool = True
-    retired_for_days: float = Field(default=30.0, ge=0)
+    retired_for_days: float = Field(default=30.0, ge=0, le=36500)
 
 
 def _service(request: Request) -> SteeringService:
@@ -99,7 +99,11 @@ def _service(request: Request) -> SteeringService:
 
 Service = Annotated[SteeringService, Depends(_service)]
 Model = Annotated[
-    str | None, Query(description="Fingerprint of a base model. Default: the one that is served.")
+    str | None,
+    Query(
+        description="Fingerprint of a base model. Default: the one that is served.",
+        pattern="^sha256:[0-9a-f]{64}$",
+    ),
 ]
 router = APIRouter(prefix="/admin/v1", tags=["admin"], route_class=_Route)
 

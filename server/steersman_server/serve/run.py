@@ -17,7 +17,7 @@ from pathlib import Path
 from steersman_vectors.engine_contract import EngineSteering
 from steersman_vectors.errors import OperatorError
 from steersman_vectors.model_dir import read_shape, resolve_model_dir
-from steersman_vectors.registry.connection import without_secrets
+from steersman_vectors.registry.connection import identity
 from steersman_vectors.registry.embedded import open_registry
 from steersman_vectors.registry.local_copy import LocalCopy
 from steersman_vectors.registry.reader import RegistryReader
@@ -129,7 +129,7 @@ def _copy_name(redis_url: str | None) -> str:
     """Returns the folder name of a registry's copy: another Redis, another history."""
     if redis_url is None:
         return "private"
-    return hashlib.sha256(without_secrets(redis_url).encode()).hexdigest()[:16]
+    return hashlib.sha256(identity(redis_url).encode()).hexdigest()[:16]
 
 
 def check_port_is_free(host: str, port: int) -> None:

@@ -54,6 +54,8 @@ def test_with_a_key(headers, code):
         ({"host": "localhost.evil.example"}, "admin_closed"),
         ({**LOCAL, "origin": "https://evil.example"}, "admin_closed"),
         ({**LOCAL, "origin": "null"}, "admin_closed"),
+        ({"host": "[::1"}, "admin_closed"),
+        ({**LOCAL, "origin": "http://["}, "admin_closed"),
     ],
 )
 def test_on_this_machine_without_a_key(headers, code):

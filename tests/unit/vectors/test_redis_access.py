@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from steersman_vectors.errors import OperatorError
-from steersman_vectors.registry.connection import with_credentials, without_secrets
+from steersman_vectors.registry.connection import identity, with_credentials, without_secrets
 from steersman_vectors.registry.reader import RegistryReader
 from steersman_vectors.registry.store import RegistryStore
 from steersman_vectors.registry.upkeep import garbage, verify
@@ -149,6 +149,32 @@ def test_settings_complete_a_url_that_names_nobody(url: str, expected: str) -> N
     for given in (url, expected):
         assert "own" not in without_secrets(given)
         assert "p%40" not in without_secrets(given)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        ":hunter2@127.0.0.1:1", "hunter2@127.0.0.1", "redis:hunter2@h", "http://ann:hunter2@h:1",
+        "redis://:hunter2/ter@127.0.0.1:1", "redis://:hunter2?ter@h", "redis://:hunter2#ter@h",
+        "redis://:12/hunter2@h", "redis://ann:12/hunter2@h", "redis://ann:12?hunter2@h",
+        "redis://:hunter2@", "unix://", "redis://h:hunter2", "redis://[hunter2", "",
+    ],
+)  # fmt: skip
+def test_a_url_that_cannot_be_read_is_not_repeated(url: str) -> None:
+    with pytest.raises(OperatorError) as caught:
+        RegistryReader(url)
+    assert caught.value.code == "redis_url_invalid"
+    assert "hunter2" not in caught.value.message
+    assert "hunter2" not in without_secrets(url)
+    assert "STEERSMAN_REDIS_PASSWORD" in caught.value.message
+
+
+def test_two_databases_of_one_redis_are_two_registries() -> None:
+    urls = ["redis://h:1/0", "redis://h:1/1", "redis://h:1?db=1", "redis://h:1?db=2", "unix:///a"]
+    urls += ["unix:///a?db=1", "redis://h:2/0"]
+    assert len({identity(url) for url in urls}) == len(urls)
+    for url in urls:
+        assert identity(with_credentials(url, "ann", "x")) == identity(url)
 
 
 def test_a_password_without_a_name_is_the_default_users() -> None:

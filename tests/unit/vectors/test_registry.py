@@ -22,6 +22,7 @@ from steersman_vectors.registry import layout
 from steersman_vectors.registry.snapshot import RegistrySnapshot
 from steersman_vectors.registry.store import Expected, RegistryStore
 from steersman_vectors.registry.upkeep import garbage, verify
+from steersman_vectors.vector import SteeringVector
 
 from .samples import FP_A, FP_B, vector
 
@@ -240,20 +241,66 @@ async def test_verify_names_what_is_wrong(store: RegistryStore, registry_url: st
     a = await store.publish(vector(0), name="a", fingerprint=FP_A, actor="x")
     b = await store.publish(vector(1), name="b", fingerprint=FP_A, actor="x")
     await store.publish(vector(2), name="c", fingerprint=FP_A, actor="x")
+    gone = await store.publish(vector(3), name="gone", fingerprint=FP_A, actor="x")
+    rotten = await store.publish(vector(4), name="rotten", fingerprint=FP_A, actor="x")
+    for name in ("gone", "rotten"):
+        await store.retire(name, 1, fingerprint=FP_A, actor="x")
     with redis.Redis.from_url(registry_url) as client:
         client.setrange(layout.blob_key(a.digest), 300, b"\x00\x01")
-        client.delete(layout.blob_key(b.digest))
+        client.delete(layout.blob_key(b.digest), layout.blob_key(gone.digest))
+        client.setrange(layout.blob_key(rotten.digest), 300, b"\x00\x01")
+        client.set(layout.blob_key("sha256:" + "0" * 64), b"not that")
         client.hset(layout.ALIASES, layout.alias_field(FP_A, "c", "prod"), "7")
+        client.hset(layout.ALIASES, layout.alias_field(FP_A, "gone", "old"), "1")
+        entry: Any = client.hget(layout.VECTORS, layout.version_field(FP_A, "c", 1))
+        client.hset(layout.VECTORS, layout.version_field(FP_A, "other", 1), entry)
+        other = entry.replace(b'"description":""', b'"description":"another"')
+        client.hset(layout.VECTORS, layout.version_field(FP_A, "c", 1), other)
     calls: list[tuple[int, int]] = []
     problems = await verify(
         store, await store.snapshot(), progress=lambda *done: calls.append(done)
     )
     said = {problem.subject.split(" ")[0]: problem.message for problem in problems}
-    assert sorted(said) == ["a@1", "b@1", "c@prod"]
+    assert sorted(said) == [
+        "a@1", "b@1", "blob", "c@1", "c@prod", "gone@old", "other@1", "rotten@1"
+    ]  # fmt: skip
     assert "content of" in said["a@1"]
     assert "no such blob" in said["b@1"]
     assert "version 7" in said["c@prod"]
-    assert calls[-1] == (3, 3)
+    assert "retired by x" in said["gone@old"]
+    assert "content of" in said["rotten@1"]
+    assert "the card in its bytes is another" in said["c@1"]
+    assert "that of 'c'" in said["other@1"]
+    assert calls[-1] == (6, 6)
+
+
+@pytest.mark.parametrize("field", [{"recipe": {"x": float("nan")}}, {"description": "\ud800"}])
+async def test_what_could_not_be_read_again_is_not_registered(
+    store: RegistryStore, field: dict[str, Any]
+) -> None:
+    made = vector()
+    card = made.card.model_copy(update=field)
+    with pytest.raises(CallerError) as caught:
+        await store.publish(
+            SteeringVector(card, made.directions), name="v", fingerprint=FP_A, actor="x"
+        )
+    assert caught.value.code == "invalid_vector"
+    assert await store.revision() == 0
+
+
+async def test_a_rollback_that_somebody_else_was_faster_with_is_refused(
+    store: RegistryStore,
+) -> None:
+    for seed in range(3):
+        await store.publish(vector(seed), name="calm", fingerprint=FP_A, actor="x")
+        await store.promote("calm", seed + 1, "prod", fingerprint=FP_A, actor="x")
+    who: Any = {"fingerprint": FP_A, "actor": "x", "expected": Expected(3)}
+    assert (await store.roll_back("calm", "prod", **who)).version == 2
+    with pytest.raises(CallerError) as caught:
+        await store.roll_back("calm", "prod", **who)
+    assert caught.value.code == "registry_conflict"
+    found = (await store.snapshot()).find(VectorRef("calm", alias="prod"), FP_A)
+    assert found.version == 2
 
 
 async def test_a_vector_of_another_model_is_refused_naming_both(store: RegistryStore) -> None:
@@ -274,11 +321,14 @@ async def test_a_damaged_or_lost_blob_is_never_handed_out(
         with pytest.raises(OperatorError, match="content of sha256:"):
             await store.blob(done.digest)
         client.delete(layout.blob_key(done.digest))
-    with pytest.raises(OperatorError, match="no such blob"):
-        await store.blob(done.digest)
-    again = await store.publish(vector(), name="v", fingerprint=FP_A, actor="x")
-    assert not again.created
-    assert native.digest(await store.blob(done.digest)) == done.digest
+        with pytest.raises(OperatorError, match="no such blob"):
+            await store.blob(done.digest)
+        for damage in ("lost", "damaged"):  # the same bytes put it back
+            if damage == "damaged":
+                client.setrange(layout.blob_key(done.digest), 300, b"\x00\x01\x02")
+            again = await store.publish(vector(), name="v", fingerprint=FP_A, actor="x")
+            assert not again.created
+            assert native.digest(await store.blob(done.digest)) == done.digest
 
 
 @pytest.mark.parametrize(

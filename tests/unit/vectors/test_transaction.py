@@ -168,7 +168,7 @@ async def test_a_confirmation_that_is_lost_is_told_and_repeating_is_harmless(
     async with RegistryStore(registry_url) as store:
         with monkeypatch.context() as patched:
             patched.setattr(transaction, "_execute", done_but_not_heard)
-            with pytest.raises(OperatorError, match="as a whole or not at all; run the same"):
+            with pytest.raises(OperatorError, match="as a whole or not at all: see"):
                 await store.publish(vector(), name="v", fingerprint=FP_A, actor="x")
         again = await store.publish(vector(), name="v", fingerprint=FP_A, actor="x")
         assert (again.version, again.created) == (1, False)

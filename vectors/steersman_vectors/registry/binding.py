@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..card import VectorCard
 from ..errors import CallerError
+from ..formats import native
 from ..model_dir import ModelShape
 from ..names import check_name
 from ..vector import SteeringVector
@@ -22,7 +23,18 @@ def bind(vector: SteeringVector, *, name: str, fingerprint: str) -> SteeringVect
             code="vector_model_mismatch",
         )
     fields = {**card.model_dump(), "name": check_name(name), "fingerprint": fingerprint}
-    return SteeringVector(VectorCard.model_validate(fields), vector.directions)
+    try:
+        bound = SteeringVector(VectorCard.model_validate(fields), vector.directions)
+        readable = native.loads(native.dumps(bound)).card == bound.card
+    except (ValueError, CallerError):
+        readable = False
+    if not readable:
+        raise CallerError(
+            f"the card of vector {name!r} cannot be stored: it holds NaN, infinity or text that is "
+            "no Unicode. Remove that from the file and register it again",
+            code="invalid_vector",
+        )
+    return bound
 
 
 def check_fits(vector: SteeringVector, shape: ModelShape) -> None:

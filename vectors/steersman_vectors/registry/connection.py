@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import redis.asyncio
 import redis.exceptions
@@ -27,9 +27,10 @@ def connect(
 ) -> redis.asyncio.Redis:
     """Returns a client that fails when a reply takes longer, and never tries twice.
 
-    Raises `OperatorError(registry_unavailable)` for a URL of another form.
+    Raises `OperatorError(redis_url_invalid)` for a URL of another form, without repeating it.
     """
-    with translated(url):
+    try:
+        _check_form(url)
         return redis.asyncio.Redis.from_url(
             url,
             socket_connect_timeout=connect_timeout_s,
@@ -37,6 +38,13 @@ def connect(
             retry=Retry(NoBackoff(), 0),
             health_check_interval=0,
         )
+    except ValueError:
+        raise OperatorError(
+            "the Redis URL cannot be read. Expected redis://[NAME:PASSWORD@]HOST[:PORT][/DB], the "
+            "same with rediss:// for TLS, or unix://PATH. Write '/', '?', '#', '@' and '%' in a "
+            "password as %2F, %3F, %23, %40 and %25, or give it in STEERSMAN_REDIS_PASSWORD",
+            code="redis_url_invalid",
+        ) from None
 
 
 @contextmanager
@@ -65,5 +73,27 @@ def with_credentials(url: str, username: str | None, password: str | None) -> st
 
 def without_secrets(url: str) -> str:
     """Returns a Redis URL for people and logs: without name, password and options."""
+    try:
+        _check_form(url)
+    except ValueError:
+        return "the given URL"
     scheme, separator, rest = url.partition("?")[0].partition("://")
     return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+
+
+def identity(url: str) -> str:
+    """Returns which database a Redis URL means, whoever asks: no name, password or TLS options."""
+    databases = [value for key, value in parse_qsl(urlsplit(url).query) if key == "db"]
+    return "?db=".join([without_secrets(url), *databases])
+
+
+def _check_form(url: str) -> None:
+    """Raises `ValueError` unless it is clear which part of the URL is the password."""
+    parts = urlsplit(url)
+    named = bool(parts.path) if parts.scheme == "unix" else bool(parts.hostname)
+    known = parts.scheme in ("redis", "rediss", "unix") and url.startswith(f"{parts.scheme}://")
+    # A password with a '/', '?' or '#' in it ends the host early, and an '@' is left behind it.
+    if not (known and named) or "@" in parts.path + parts.query + parts.fragment:
+        raise ValueError("not a Redis URL")
+    if parts.scheme != "unix":
+        _ = parts.port  # raises for what is no number

@@ -12,6 +12,7 @@ from .connection import BULK_TIMEOUT_S, QUICK_TIMEOUT_S, connect, translated
 from .entry import LogEntry, VectorEntry
 from .snapshot import History, RegistrySnapshot
 
+BLOB_MISSING = "blob_missing"
 LOG_PAGE = 1000
 """Changes that a reader catches up with one by one; behind by more, it reads everything anew."""
 
@@ -88,7 +89,8 @@ class RegistryReader:
                 pipe.xrange(layout.LOG, min=layout.log_id(old.revision), count=LOG_PAGE)
                 rev, registry_id, logged = await pipe.execute()
         revision = layout.decode_revision(rev)
-        if _history(registry_id, logged[:1]) != old.history or revision < old.revision:
+        history = _history(registry_id, logged[:1])
+        if history != old.history or revision < old.revision:
             raise _rolled_back(old.revision, revision)
         log = [layout.decode_log(entry_id, fields) for entry_id, fields in logged[1:]]
         if [entry.revision for entry in log] != list(range(old.revision + 1, revision + 1)):
@@ -180,7 +182,11 @@ def _decoded(field: str, value: bytes | None) -> VectorEntry:
 
 def _checked(digest: str, data: bytes | None) -> bytes | OperatorError:
     if data is None:
-        return layout.corrupt(layout.blob_key(digest), "no such blob")
+        return OperatorError(
+            f"the registry has no such blob: {digest}. `steersman vectors gc` removed it after its "
+            "version was retired, or it was lost; import the same bytes to put it back",
+            code=BLOB_MISSING,
+        )
     if native.digest(data) != digest:
         return layout.corrupt(layout.blob_key(digest), f"content of {native.digest(data)}")
     return data
@@ -194,7 +200,8 @@ def _history(registry_id: bytes | None, newest: Sequence[tuple[bytes, Any]]) -> 
 def _rolled_back(ours: int, theirs: int) -> OperatorError:
     return OperatorError(
         f"the registry does not contain what it did at revision {ours}; it is at {theirs}: it was "
-        "wiped, replaced or restored to an earlier day. Restore Redis from a newer backup; or, to "
-        "take what it holds now, stop the servers and remove their registry-copy folders",
+        f"wiped, replaced, restored to an earlier day, or its log {layout.LOG} was trimmed. "
+        "Restore Redis from a newer backup; or, to take what it holds now, stop the servers and "
+        "remove their registry-copy folders",
         code="registry_rolled_back",
     )

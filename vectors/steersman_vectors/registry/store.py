@@ -58,8 +58,8 @@ class RegistryStore(RegistryReader):
                 field, newest, digest=digest, entry=entry, data=data,
                 bring_back=retired is not None,
             )  # fmt: skip
-            if change is None and not await pipe.exists(layout.blob_key(digest)):
-                await pipe.set(layout.blob_key(digest), data)  # lost: put back by the same bytes
+            if change is None and await pipe.get(layout.blob_key(digest)) != data:
+                await pipe.set(layout.blob_key(digest), data)  # lost or damaged: put back
             return change
 
         created = await self._commit(decide, actor) is not None

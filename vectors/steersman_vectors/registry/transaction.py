@@ -109,8 +109,8 @@ async def _execute(pipe: Pipeline) -> bool:
     except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
         reason = str(error) or type(error).__name__
         raise OperatorError(
-            f"the registry did not confirm the change: {reason}. It was "
-            "made as a whole or not at all; run the same again: what is done is not done twice",
+            f"the registry did not confirm the change: {reason}. It was made as a whole or not at "
+            "all: see `steersman vectors log` before you do it again",
             code="registry_unavailable",
         ) from error
     except FOREIGN_ERRORS as error:

@@ -10,7 +10,7 @@ from itertools import islice
 from ..errors import OperatorError, SteersmanError
 from ..formats import native
 from .entry import VectorEntry
-from .reader import RegistryReader
+from .reader import BLOB_MISSING, RegistryReader
 from .snapshot import RegistrySnapshot
 
 BATCH = 32
@@ -39,7 +39,7 @@ class Garbage:
 async def verify(
     reader: RegistryReader, snapshot: RegistrySnapshot, *, progress: Progress | None = None
 ) -> tuple[Problem, ...]:
-    """Returns what is wrong: each version's bytes against its digest, its card, each alias.
+    """Returns what is wrong: every blob against its digest, every card, every alias.
 
     The bytes of retired versions may have been collected.
     """
@@ -55,6 +55,11 @@ async def verify(
         done += len(batch)
         if progress is not None:
             progress(done, len(entries))
+    orphans = set(await reader.blob_sizes()).difference(entry.digest for entry in entries)
+    for orphan in sorted(orphans):
+        (data,) = await reader.blobs([orphan])
+        if isinstance(data, OperatorError):
+            problems.append(Problem(f"blob {orphan}, of no version", data.message))
     return tuple(problems)
 
 
@@ -81,14 +86,20 @@ async def garbage(
 def _lost_aliases(snapshot: RegistrySnapshot) -> Iterator[Problem]:
     for (fingerprint, name), aliases in snapshot.aliases.items():
         for alias, (version, *_) in aliases.items():
-            if version not in snapshot.versions.get((fingerprint, name), {}):
-                subject = f"{name}@{alias} of {fingerprint}"
+            entry = snapshot.versions.get((fingerprint, name), {}).get(version)
+            subject = f"{name}@{alias} of {fingerprint}"
+            if entry is None:
                 yield Problem(subject, f"names version {version}, which does not exist")
+            elif entry.retired is not None:
+                yield Problem(subject, f"names version {version}, which was {entry.retired}")
 
 
 def _wrong(entry: VectorEntry, data: bytes | OperatorError) -> str | None:
+    if (entry.card.name, entry.card.fingerprint) != (entry.name, entry.fingerprint):
+        return f"its card is that of {entry.card.name!r} for {entry.card.fingerprint}"
     if isinstance(data, OperatorError):
-        return None if entry.retired is not None else data.message
+        collected = entry.retired is not None and data.code == BLOB_MISSING
+        return None if collected else data.message
     try:
         vector = native.loads(data)
     except SteersmanError as error:
