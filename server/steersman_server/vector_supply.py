@@ -80,8 +80,7 @@ class VectorSupply:
 
     async def ensure_resident(self, digests: Sequence[str]) -> None:
         """Returns when every worker holds the vectors; raises when one cannot be had now."""
-        if not all(map(self._link.is_resident, digests)):
-            await self._link.ensure_resident(digests, self.read)
+        await self._link.ensure_resident(digests, self.read)
 
     async def read(self, digest: str) -> bytes:
         """Returns the bytes from this machine's disk.

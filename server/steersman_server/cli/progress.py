@@ -11,6 +11,7 @@ from rich.progress import (
     DownloadColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     TimeRemainingColumn,
 )
 
@@ -21,26 +22,19 @@ from steersman_vectors.model_dir import resolve_model_dir
 def fingerprint_of(model: str) -> Fingerprint:
     """Returns the fingerprint of a model folder or cached hub name.
 
-    Raises `CallerError`: `model_not_found`,
-    `model_unreadable`.
+    Raises `CallerError`: `model_not_found`, `model_unreadable`.
     """
     model_dir = resolve_model_dir(model)
-    columns = ("Fingerprinting the model", BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task("hash", total=None)
-        found = fingerprint(
-            model_dir, progress=lambda done, total: bar.update(task, completed=done, total=total)
-        )
-    return found
+    with counting("Fingerprinting the model", DownloadColumn()) as progress:
+        return fingerprint(model_dir, progress=progress)
 
 
 @contextmanager
-def counting(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Gives a function of (done, in all) that moves a bar on stderr, on a terminal only."""
-    columns = (what, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+def counting(
+    what: str, amount: ProgressColumn | None = None
+) -> Iterator[Callable[[int, int], None]]:
+    """Gives a function of (done, in all) that moves a bar; amount: how the two are written."""
+    columns = (what, BarColumn(), amount or MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal

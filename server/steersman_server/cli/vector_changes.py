@@ -12,7 +12,7 @@ from .options import Actor, DataDir, Json, OnlyModel, RedisUrl
 from .output import EXIT_CODES, print_json, print_people, printable
 
 if TYPE_CHECKING:
-    from steersman_vectors.registry.store import Expected
+    from steersman_vectors.registry.entry import AliasMove
 
 PUSH_HELP = """
 Register a native vector file for the base model that its card names.
@@ -128,8 +128,7 @@ def register(vectors: typer.Typer) -> None:
     ) -> None:
         from steersman_vectors.names import parse_ref
 
-        from ..control import json_views, operations
-        from . import vector_views
+        from ..control import operations
         from .registry_access import Where, chooser, run
 
         where = Where(data_dir, redis_url)
@@ -137,13 +136,10 @@ def register(vectors: typer.Typer) -> None:
             where,
             lambda store: operations.promote(
                 store, parse_ref(ref), alias, chooser(model, where), actor=printable(actor),
-                expected=_expected(expect),
+                expect=expect,
             ),
         )  # fmt: skip
-        if as_json:
-            print_json(json_views.move_json(move))
-        else:
-            print_people(vector_views.move_line(move))
+        _print_move(move, as_json=as_json)
 
     @vectors.command("rollback", help=ROLLBACK_HELP, epilog=EXIT_CODES)
     def rollback(
@@ -156,8 +152,7 @@ def register(vectors: typer.Typer) -> None:
         redis_url: RedisUrl = None,
         as_json: Json = False,
     ) -> None:
-        from ..control import json_views, operations
-        from . import vector_views
+        from ..control import operations
         from .registry_access import Where, chooser, run
 
         where = Where(data_dir, redis_url)
@@ -165,13 +160,10 @@ def register(vectors: typer.Typer) -> None:
             where,
             lambda store: operations.roll_back(
                 store, name, alias, chooser(model, where), actor=printable(actor),
-                expected=_expected(expect),
+                expect=expect,
             ),
         )  # fmt: skip
-        if as_json:
-            print_json(json_views.move_json(move))
-        else:
-            print_people(vector_views.move_line(move))
+        _print_move(move, as_json=as_json)
 
     @vectors.command("retire", help=RETIRE_HELP, epilog=EXIT_CODES)
     def retire(
@@ -234,7 +226,11 @@ def register(vectors: typer.Typer) -> None:
             print_people(*vector_views.garbage_parts(collected))
 
 
-def _expected(expect: int | None) -> Expected | None:
-    from steersman_vectors.registry.store import Expected
+def _print_move(move: AliasMove, *, as_json: bool) -> None:
+    from ..control import json_views
+    from . import vector_views
 
-    return None if expect is None else Expected(expect or None)
+    if as_json:
+        print_json(json_views.move_json(move))
+    else:
+        print_people(vector_views.move_line(move))

@@ -57,7 +57,7 @@ def check(access: AdminAccess, headers: Mapping[str, str]) -> None:
     # A web page that a browser on this machine shows must not reach in, under any name.
     for header in ("host", "origin"):
         name = _host_of(headers.get(header, "localhost"))
-        if not _is_this_machine(name):
+        if not is_loopback(name):
             raise AccessError(
                 f"the admin API without a key is for this machine only: got {header} {name!r}. "
                 f"Set {ADMIN_KEY_ENV} to serve others",
@@ -78,11 +78,12 @@ def _host_of(text: str) -> str:
         return text
 
 
-def _is_this_machine(name: str) -> bool:
-    if name == "localhost":
+def is_loopback(host: str) -> bool:
+    """Returns whether `host` is reachable from this machine only."""
+    if host == "localhost":
         return True
     try:
-        return ipaddress.ip_address(name).is_loopback
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 

@@ -22,7 +22,6 @@ from steersman_vectors.names import VectorRef, parse_ref
 from steersman_vectors.registry.entry import VectorEntry
 from steersman_vectors.registry.snapshot import RegistrySnapshot
 from steersman_vectors.registry.stale import stale_vectors
-from steersman_vectors.registry.store import Expected
 from steersman_vectors.registry.upkeep import verify
 from steersman_vectors.scale import Scale
 
@@ -187,7 +186,7 @@ async def promote(
     """Points an alias at a version."""
     move = await operations.promote(
         service.store, parse_ref(body.vector), body.alias, _choose(service, model),
-        actor=_actor(request), expected=_expected(body.expect),
+        actor=_actor(request), expect=body.expect,
     )  # fmt: skip
     return json_views.move_json(move)
 
@@ -199,7 +198,7 @@ async def rollback(
     """Points an alias back at the version that it named before."""
     move = await operations.roll_back(
         service.store, body.vector, body.alias, _choose(service, model),
-        actor=_actor(request), expected=_expected(body.expect),
+        actor=_actor(request), expect=body.expect,
     )  # fmt: skip
     return json_views.move_json(move)
 
@@ -257,10 +256,6 @@ def _choose(service: SteeringService, model: str | None) -> operations.Choose:
         return snapshot.find_any(ref, fingerprint)
 
     return choose
-
-
-def _expected(expect: int | None) -> Expected | None:
-    return None if expect is None else Expected(expect or None)
 
 
 def _actor(request: Request) -> str:

@@ -75,27 +75,27 @@ async def push(
 
 async def promote(
     store: RegistryStore, ref: VectorRef, alias: str, choose: Choose, *, actor: str,
-    expected: Expected | None = None,
+    expect: int | None = None,
 ) -> AliasMove:  # fmt: skip
     """Points the alias at the version; refused when it moved since it was last looked at."""
     snapshot = await store.current()
     entry = choose(snapshot, ref)
     return await store.promote(
         entry.name, entry.version, alias, fingerprint=entry.fingerprint, actor=actor,
-        expected=expected or seen(snapshot, entry, alias),
+        expected=_expected(expect, snapshot, entry, alias),
     )  # fmt: skip
 
 
 async def roll_back(
     store: RegistryStore, name: str, alias: str, choose: Choose, *, actor: str,
-    expected: Expected | None = None,
+    expect: int | None = None,
 ) -> AliasMove:  # fmt: skip
     """Points the alias back at the version that it named before."""
     snapshot = await store.current()
     entry = choose(snapshot, VectorRef(name))
     return await store.roll_back(
         name, alias, fingerprint=entry.fingerprint, actor=actor,
-        expected=expected or seen(snapshot, entry, alias),
+        expected=_expected(expect, snapshot, entry, alias),
     )  # fmt: skip
 
 
@@ -138,7 +138,11 @@ async def read_vector(store: RegistryStore, entry: VectorEntry) -> SteeringVecto
     return native.loads(await store.blob(entry.digest))
 
 
-def seen(snapshot: RegistrySnapshot, entry: VectorEntry, alias: str) -> Expected:
-    """Returns what the alias named in this snapshot."""
+def _expected(
+    expect: int | None, snapshot: RegistrySnapshot, entry: VectorEntry, alias: str
+) -> Expected:
+    """Returns what the alias must name: as the operator says (0: nothing), else as it was seen."""
+    if expect is not None:
+        return Expected(expect or None)
     named = snapshot.aliases.get((entry.fingerprint, entry.name), {}).get(alias)
     return Expected(None if named is None else named[0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from argparse import Namespace
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 from steersman_vectors.engine_contract import CONFIG_KEY, WORKER_EXTENSION, EngineSteering
 from steersman_vectors.errors import OperatorError
 
+from ..control.access import is_loopback
 from ..engine.self_test import LOGPROBS
 
 LOOPBACK = "127.0.0.1"
@@ -106,16 +106,6 @@ def has_api_key(given: Sequence[str] | None, environment: str | None) -> bool:
             code="keys_required",
         )
     return bool(given or (environment or "").strip())
-
-
-def is_loopback(host: str) -> bool:
-    """Returns whether `host` is reachable from this machine only."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def plugin_allowlist(current: str | None) -> str:

@@ -24,10 +24,10 @@ from steersman_vectors.registry.reader import RegistryReader
 
 from ..cli.output import print_warning
 from ..cli.progress import fingerprint_of
-from ..control.access import ADMIN_KEY_ENV, admin_access
+from ..control.access import ADMIN_KEY_ENV, admin_access, is_loopback
 from ..engine.vllm_api import parse_serve_args, run_server
 from ..settings import ServerSettings
-from .arguments import complete, has_api_key, is_loopback, plugin_allowlist
+from .arguments import complete, has_api_key, plugin_allowlist
 from .library import publish, read_library
 
 

@@ -24,17 +24,32 @@ def bind(vector: SteeringVector, *, name: str, fingerprint: str) -> SteeringVect
         )
     fields = {**card.model_dump(), "name": check_name(name), "fingerprint": fingerprint}
     try:
-        bound = SteeringVector(VectorCard.model_validate(fields), vector.directions)
-        readable = native.loads(native.dumps(bound)).card == bound.card
-    except (ValueError, CallerError):
-        readable = False
-    if not readable:
-        raise CallerError(
-            f"the card of vector {name!r} cannot be stored: it holds NaN, infinity or text that is "
-            "no Unicode. Remove that from the file and register it again",
-            code="invalid_vector",
-        )
-    return bound
+        return SteeringVector(VectorCard.model_validate(fields), vector.directions)
+    except ValueError as error:
+        raise _unstorable(name) from error
+
+
+def stored_form(bound: SteeringVector) -> bytes:
+    """Returns the native file of a bound vector; it reads back as what it was made of.
+
+    Raises `CallerError(invalid_vector)` for a card that JSON cannot hold.
+    """
+    try:
+        data = native.dumps(bound)
+        same = native.loads(data).card == bound.card
+    except (ValueError, CallerError) as error:
+        raise _unstorable(bound.card.name) from error
+    if not same:
+        raise _unstorable(bound.card.name)
+    return data
+
+
+def _unstorable(name: str) -> CallerError:
+    return CallerError(
+        f"the card of vector {name!r} cannot be stored: it holds NaN, infinity or text that is "
+        "no Unicode. Remove that from the file and register it again",
+        code="invalid_vector",
+    )
 
 
 def check_fits(vector: SteeringVector, shape: ModelShape) -> None:

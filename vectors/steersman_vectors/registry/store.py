@@ -14,7 +14,7 @@ from ..formats import native
 from ..names import VectorRef, check_name
 from ..vector import SteeringVector
 from . import changes, layout
-from .binding import bind
+from .binding import bind, stored_form
 from .connection import translated
 from .entry import AliasMove, Published, Retirement, VectorEntry
 from .reader import RegistryReader
@@ -42,7 +42,7 @@ class RegistryStore(RegistryReader):
         `CallerError(vector_model_mismatch)` when the vector's card names another base model.
         """
         bound = bind(vector, name=name, fingerprint=fingerprint)
-        data = native.dumps(bound)
+        data = stored_form(bound)
         digest, now = native.digest(data), datetime.now(UTC)
         entry = layout.encode_entry(digest=digest, card=bound.card, created_at=now, actor=actor)
         field = layout.name_field(fingerprint, name)
