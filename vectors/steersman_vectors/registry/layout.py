@@ -11,6 +11,7 @@
     steersman:aliases            hash    `<fingerprint>/<name>/<alias>` -> versions, the one it
                                          names first, then those it named before: `3 2 1`
     steersman:retired            hash    `<fingerprint>/<name>/<version>` -> JSON: at, actor, reason
+    steersman:documents          hash    `<kind>/<id>` -> JSON: tenants, keys, flags, policies, ...
     steersman:blob:<digest>      string  the native file with that sha256
 
 A change, the increment of `rev` and the log entry are one transaction (`transaction.py`); so is
@@ -37,6 +38,7 @@ VECTORS = "steersman:vectors"
 NEWEST = "steersman:newest"
 ALIASES = "steersman:aliases"
 RETIRED = "steersman:retired"
+DOCUMENTS = "steersman:documents"
 BLOB_PREFIX = "steersman:blob:"
 MAX_ALIAS_HISTORY = 32
 
@@ -157,6 +159,14 @@ def decode_log(entry_id: bytes, fields: Mapping[bytes, bytes]) -> LogEntry:
         return LogEntry(revision=int(entry_id.split(b"-")[0]), at=at, **text)
     except (ValueError, KeyError, TypeError) as error:
         raise corrupt(f"{LOG} entry {entry_id!r}", str(error)) from error
+
+
+def decode_documents(stored: Mapping[bytes, bytes]) -> dict[str, str]:
+    """Returns the documents as text; raises `OperatorError(registry_corrupt)`."""
+    try:
+        return {field.decode(): value.decode() for field, value in stored.items()}
+    except UnicodeDecodeError as error:
+        raise corrupt(DOCUMENTS, str(error)) from error
 
 
 def decode_revision(value: bytes | None) -> int:

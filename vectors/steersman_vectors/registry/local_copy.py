@@ -121,10 +121,14 @@ def _lines(snapshot: RegistrySnapshot) -> Iterator[str]:
         for alias, versions in named.items():
             field = layout.alias_field(fingerprint, name, alias)
             yield f"alias {field} {layout.encode_alias(versions)}"
+    for field, text in sorted(snapshot.documents.items()):
+        yield f"document {field} {text}"
 
 
 def _snapshot(revision: int, history: History, body: bytes) -> RegistrySnapshot:
-    found: dict[bytes, list[tuple[bytes, bytes]]] = {b"vector": [], b"retired": [], b"alias": []}
+    found: dict[bytes, list[tuple[bytes, bytes]]] = {
+        kind: [] for kind in (b"vector", b"retired", b"alias", b"document")
+    }
     for line in body.splitlines():
         kind, field, value = line.split(b" ", 2)
         found[kind].append((field, value))
@@ -134,4 +138,5 @@ def _snapshot(revision: int, history: History, body: bytes) -> RegistrySnapshot:
         dict(layout.decode_alias(f, v) for f, v in found[b"alias"]),
         dict(layout.decode_retirement(f, v) for f, v in found[b"retired"]),
         history,
+        layout.decode_documents(dict(found[b"document"])),
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Self, cast
 
 from ..errors import OperatorError
 from ..formats import native
 from . import layout
 from .connection import BULK_TIMEOUT_S, QUICK_TIMEOUT_S, connect, translated
+from .documents import DocumentWrite, is_document_change
 from .entry import LogEntry, VectorEntry
 from .snapshot import History, RegistrySnapshot
 
@@ -60,14 +61,24 @@ class RegistryReader:
                 pipe.hgetall(layout.VECTORS)
                 pipe.hgetall(layout.ALIASES)
                 pipe.hgetall(layout.RETIRED)
+                pipe.hgetall(layout.DOCUMENTS)
                 pipe.xrevrange(layout.LOG, count=1)
-                rev, registry_id, vectors, aliases, retired, newest = await pipe.execute()
+                (
+                    rev,
+                    registry_id,
+                    vectors,
+                    aliases,
+                    retired,
+                    documents,
+                    newest,
+                ) = await pipe.execute()
         return RegistrySnapshot.of(
             layout.decode_revision(rev),
             (layout.decode_entry(f, v) for f, v in vectors.items()),
             dict(layout.decode_alias(f, v) for f, v in aliases.items()),
             dict(layout.decode_retirement(f, v) for f, v in retired.items()),
             _history(registry_id, newest),
+            layout.decode_documents(documents),
         )
 
     async def current(self) -> RegistrySnapshot:
@@ -110,6 +121,7 @@ class RegistryReader:
                 if entry.kind == "vector.retire"
             ),
             _history(registry_id, logged[-1:]),
+            document_writes(log),
         )
 
     async def blob(self, digest: str) -> bytes:
@@ -172,6 +184,15 @@ class RegistryReader:
         with translated(self._url):
             values = await cast(Awaitable[Any], self._bulk.hmget(layout.VECTORS, list(fields)))
         return [_decoded(field, value) for field, value in zip(fields, values, strict=True)]
+
+
+def document_writes(log: Iterable[LogEntry]) -> list[DocumentWrite]:
+    """Returns what the changes in the log wrote into documents, in their order."""
+    return [
+        DocumentWrite(entry.subject, entry.after or None)
+        for entry in log
+        if is_document_change(entry.kind)
+    ]
 
 
 def _decoded(field: str, value: bytes | None) -> VectorEntry:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from ..errors import CallerError
 from ..names import VectorRef
+from .documents import Documents, DocumentWrite, apply
 from .entry import Retirement, VectorEntry
 
 Key = tuple[str, str]
@@ -42,6 +43,8 @@ class RegistrySnapshot:
     aliases: Mapping[Key, Mapping[str, tuple[int, ...]]]
     """(fingerprint, name) -> alias -> versions: the one it names first, then those before."""
     history: History = NO_HISTORY
+    documents: Documents = field(default_factory=dict)
+    """Tenants, keys, flags, policies, profiles: `<kind>/<id>` -> JSON text."""
 
     @classmethod
     def of(
@@ -51,13 +54,14 @@ class RegistrySnapshot:
         aliases: Mapping[tuple[str, str, str], tuple[int, ...]] | None = None,
         retired: Mapping[tuple[str, str, int], Retirement] | None = None,
         history: History = NO_HISTORY,
+        documents: Documents | None = None,
     ) -> RegistrySnapshot:
         """Returns the snapshot of these entries.
 
         aliases: `{(fingerprint, name, alias): versions}`. retired: `{(fingerprint, name, version):
         retirement}`.
         """
-        empty = cls(revision, {}, {}, history)
+        empty = cls(revision, {}, {}, history, documents or {})
         return empty.updated(revision, entries, aliases or {}, retired or {}, history)
 
     def updated(
@@ -67,6 +71,7 @@ class RegistrySnapshot:
         aliases: Mapping[tuple[str, str, str], tuple[int, ...]],
         retired: Mapping[tuple[str, str, int], Retirement],
         history: History,
+        writes: Sequence[DocumentWrite] = (),
     ) -> RegistrySnapshot:
         """Returns the snapshot at a later revision: these came or changed since."""
         versions: dict[Key, dict[int, VectorEntry]] = {}  # of the vectors that changed
@@ -86,7 +91,8 @@ class RegistrySnapshot:
         merged = {**self.versions, **changed}
         if len(merged) > len(self.versions):
             merged = dict(sorted(merged.items()))
-        return RegistrySnapshot(revision, merged, by_key, history)
+        documents = apply(self.documents, writes) if writes else self.documents
+        return RegistrySnapshot(revision, merged, by_key, history, documents)
 
     def find(self, ref: VectorRef, fingerprint: str) -> VectorEntry:
         """Returns the version that `ref` names for this base model.

@@ -13,7 +13,7 @@ from ..errors import CallerError
 from ..formats import native
 from ..names import VectorRef, check_name
 from ..vector import SteeringVector
-from . import changes, layout
+from . import changes, documents, layout
 from .binding import bind, stored_form
 from .connection import translated
 from .entry import AliasMove, Published, Retirement, VectorEntry
@@ -142,6 +142,20 @@ class RegistryStore(RegistryReader):
             (await self.current()).find_any(VectorRef(name, version=version), fingerprint)
             raise
         return (await self.current()).find_any(VectorRef(name, version=version), fingerprint)
+
+    async def write_documents(self, decide: documents.Decide, *, actor: str) -> int | None:
+        """Returns the revision after the writes that `decide` wants; None when all was so already.
+
+        decide: from the documents that are there to the writes, which are made together or not at
+        all; it may be asked again when somebody else was faster, and may raise to refuse.
+        """
+
+        async def decide_on(pipe: Pipeline) -> Sequence[Change]:
+            stored = await cast(Awaitable[dict[bytes, bytes]], pipe.hgetall(layout.DOCUMENTS))
+            there = layout.decode_documents(stored)
+            return documents.changes_of(there, decide(there))
+
+        return await self._commit(decide_on, actor)
 
     async def remove_blobs(self, digests: Sequence[str], *, actor: str) -> None:
         """Removes the bytes of blobs that no version in use has; see `upkeep`.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -42,12 +42,15 @@ class Change:
     writes: tuple[tuple[str | bytes, ...], ...]
 
 
-Decide = Callable[[Pipeline], Awaitable[Change | None]]
-"""Reads what it needs and returns the change, or None when all is as it should be already."""
+Decide = Callable[[Pipeline], Awaitable[Change | Sequence[Change] | None]]
+"""Reads what it needs and returns the change, or nothing when all is as it should be already.
+
+Several changes are made together or not at all, each with a revision and a log entry of its own.
+"""
 
 
 async def commit(client: redis.asyncio.Redis, decide: Decide, *, actor: str) -> int | None:
-    """Returns the revision that the change made, or None when there was nothing to change.
+    """Returns the last revision that was made, or None when there was nothing to change.
 
     Raises `OperatorError`: `registry_busy` when others keep being faster, `registry_rolled_back`
     when the log is ahead of the revision, `registry_unavailable` with what may have happened.
@@ -58,20 +61,21 @@ async def commit(client: redis.asyncio.Redis, decide: Decide, *, actor: str) -> 
             await pipe.watch(layout.REV, layout.LOG)
             revision = await _revision(pipe)
             try:
-                change = await decide(pipe)
+                decided = await decide(pipe)
                 await _check_log(pipe, revision)
             except SteersmanError:
                 # A refusal counts only if nobody wrote between the reads that it is based on.
                 if await _revision(pipe) == revision:
                     raise
                 continue
-            if change is None:
+            changes = _listed(decided)
+            if not changes:
                 if await _revision(pipe) == revision:
                     return None
                 continue
-            _queue(pipe, change, revision + 1, actor)
+            _queue(pipe, changes, revision, actor)
             if await _execute(pipe):
-                return revision + 1
+                return revision + len(changes)
     raise OperatorError(
         f"other writers changed the registry {ATTEMPTS} times in the meantime: nothing was "
         "changed. Try again when they are done",
@@ -83,21 +87,29 @@ async def _revision(pipe: Pipeline) -> int:
     return layout.decode_revision(cast(bytes | None, await pipe.get(layout.REV)))
 
 
-def _queue(pipe: Pipeline, change: Change, revision: int, actor: str) -> None:
-    entry: dict[Any, Any] = {
-        "kind": change.kind,
-        "subject": change.subject,
-        "actor": actor,
-        "at": datetime.now(UTC).isoformat(),
-        "before": change.before,
-        "after": change.after,
-    }
+def _listed(decided: Change | Sequence[Change] | None) -> Sequence[Change]:
+    if decided is None:
+        return ()
+    return (decided,) if isinstance(decided, Change) else decided
+
+
+def _queue(pipe: Pipeline, changes: Sequence[Change], revision: int, actor: str) -> None:
+    at = datetime.now(UTC).isoformat()
     pipe.multi()  # type: ignore[no-untyped-call]
-    pipe.xadd(layout.LOG, entry, id=layout.log_id(revision))
-    pipe.set(layout.REV, revision)
+    for number, change in enumerate(changes, start=revision + 1):
+        entry: dict[Any, Any] = {
+            "kind": change.kind,
+            "subject": change.subject,
+            "actor": actor,
+            "at": at,
+            "before": change.before,
+            "after": change.after,
+        }
+        pipe.xadd(layout.LOG, entry, id=layout.log_id(number))
+        for command in change.writes:
+            pipe.execute_command(*command)
+    pipe.set(layout.REV, revision + len(changes))
     pipe.set(layout.ID, uuid4().hex, nx=True)
-    for command in change.writes:
-        pipe.execute_command(*command)
 
 
 async def _execute(pipe: Pipeline) -> bool:
