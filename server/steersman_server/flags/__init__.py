@@ -1,0 +1,1 @@
+"""Feature flags: flagd definitions, evaluated in process. Pure; storing them is the registry's."""

@@ -1,0 +1,98 @@
+"""One flag made ready for requests: everything that can be decided beforehand is.
+
+Order, first hit wins:
+
+1. `DISABLED`: a gate is off, another flag its default variant. For everybody.
+2. A gate that is on by default and was set to `off`, without targeting: off. For everybody.
+3. The tenant's override.
+4. Targeting; null is the default variant. On an error a gate is off, another flag its default.
+5. The default variant.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from openfeature.contrib.tools.flagd.core.targeting import targeting as evaluate_targeting
+from pydantic import JsonValue
+
+from .builtin import OFF, is_gate, off_is_final
+from .context import FlagContext
+from .definition import FlagDefinition, FlagRecord
+from .evaluation import Evaluation, Reason
+
+# NOTE: flagd logs an error, with traceback, for each version that `sem_ver` cannot read. Callers
+# choose those texts; an explanation shows what came of them.
+logging.getLogger("openfeature.contrib").setLevel(logging.CRITICAL)
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledFlag:
+    """One flag as requests evaluate it."""
+
+    key: str
+    record: FlagRecord
+    overrides: Mapping[str, Evaluation]
+    """By tenant; empty when they have no say."""
+    targeting: dict[str, JsonValue] | None
+    """None when it has no say."""
+    matches: Mapping[str, Evaluation]
+    """By what targeting gives."""
+    otherwise: Evaluation
+    failed: Evaluation
+
+    def evaluate(self, context: FlagContext) -> Evaluation:
+        """Returns the variant for a context. Never raises."""
+        override = self.overrides.get(context.tenant)
+        if override is not None:
+            return override
+        if self.targeting is None:
+            return self.otherwise
+        try:
+            outcome = evaluate_targeting(self.key, self.targeting, context.for_flagd())
+        except Exception:  # an operator's program on a caller's data: it can fail in any way
+            return self.failed
+        return self.of_outcome(outcome)
+
+    def of_outcome(self, outcome: object) -> Evaluation:
+        """Returns the evaluation for what targeting gave; read as flagd reads it."""
+        if outcome is None:
+            return self.otherwise
+        name = str(outcome).lower() if isinstance(outcome, bool) else str(outcome)
+        return self.matches.get(name, self.failed)
+
+
+def switched_off(key: str, definition: FlagDefinition) -> bool:
+    """Returns whether the flag is a gate that is off for everybody, overrides or not."""
+    default_off = definition.targeting is None and definition.default_variant == OFF
+    return off_is_final(key) and default_off
+
+
+def compile_flag(key: str, record: FlagRecord) -> CompiledFlag:
+    """Returns the flag ready for requests."""
+    definition = record.definition
+    final = definition.state == "DISABLED" or switched_off(key, definition)
+    safe = OFF if is_gate(key) and OFF in definition.variants else definition.default_variant
+    if definition.state == "DISABLED":
+        otherwise = _evaluation(key, definition, safe, "disabled")
+    else:
+        reason: Reason = "static" if definition.targeting is None else "default"
+        otherwise = _evaluation(key, definition, definition.default_variant, reason)
+    overrides = {} if final else record.overrides
+    return CompiledFlag(
+        key=key,
+        record=record,
+        overrides={t: _evaluation(key, definition, v, "override") for t, v in overrides.items()},
+        targeting=None if final else definition.targeting,
+        matches={
+            v: _evaluation(key, definition, v, "targeting_match") for v in definition.variants
+        },
+        otherwise=otherwise,
+        failed=_evaluation(key, definition, safe, "error"),
+    )
+
+
+def _evaluation(key: str, definition: FlagDefinition, variant: str, reason: Reason) -> Evaluation:
+    return Evaluation(key, variant, definition.variants[variant], reason)
