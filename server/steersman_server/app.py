@@ -7,7 +7,8 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from .control.admin_routes import router as admin_router
+from .access.middleware import AccessMiddleware
+from .control.vector_routes import router as vector_router
 from .engine.vllm_api import served_chat_template
 from .openai.middleware import SteeringMiddleware
 from .routes import router
@@ -27,15 +28,14 @@ class SteeringEndpointPlugin:
         self.service: SteeringService | None = None
 
     def attach_router(self, app: FastAPI) -> None:
-        """Adds the routes and the middleware.
-
-        NOTE: vLLM adds authentication after this, hence outside: the middleware only ever sees
-        requests that vLLM has let in.
-        """
+        """Adds the routes and the middleware: the gate outside, the steering edge inside."""
         app.include_router(router)
-        app.include_router(admin_router)
-        has_key = self.settings is not None and self.settings.has_key
-        app.add_middleware(SteeringMiddleware, admission=lambda: self.service, has_key=has_key)
+        app.include_router(vector_router)
+        app.add_middleware(SteeringMiddleware, admission=lambda: self.service)
+        if self.settings is not None:
+            app.add_middleware(
+                AccessMiddleware, settings=self.settings.access, service=lambda: self.service
+            )
 
     async def init_state(self, engine_client: Any, state: Any, args: Namespace) -> None:
         """Starts the service; an error here stops the server before it is ready."""

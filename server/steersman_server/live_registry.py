@@ -29,6 +29,7 @@ SAVE_EVERY_S = 5.0
 
 Prepare = Callable[[RegistrySnapshot], Awaitable[None]]
 Heard = Callable[[], None]
+Show = Callable[[RegistrySnapshot], None]
 
 
 class LiveRegistry:
@@ -79,15 +80,18 @@ class LiveRegistry:
         age_s = self.age_s
         return self.error is not None or age_s is None or age_s > POLL_S + GRACE_S
 
-    async def follow(self, prepare: Prepare, heard: Heard = lambda: None) -> None:
+    async def follow(
+        self, prepare: Prepare, heard: Heard = lambda: None, show: Show = lambda _: None
+    ) -> None:
         """Runs until cancelled, whatever goes wrong.
 
         prepare: is given every new snapshot before requests see it. heard: called after every
-        word from the registry.
+        word from the registry. show: is given each snapshot when requests shall see it; what it
+        refuses with an error is not taken, and tried again.
         """
         while not _is_cancelled():
             try:
-                await self._next(prepare)
+                await self._next(prepare, show)
             except SteersmanError as error:
                 self._note(error)
                 await asyncio.sleep(RETRY_S)
@@ -98,11 +102,12 @@ class LiveRegistry:
                 await asyncio.sleep(RETRY_S)
             heard()
 
-    async def _next(self, prepare: Prepare) -> None:
+    async def _next(self, prepare: Prepare, show: Show) -> None:
         revision = await self.reader.wait_for_change(self.snapshot.revision, POLL_S)
         if revision != self.snapshot.revision or self.error is not None:
             fresh = await self.reader.catch_up(self.snapshot)
             await _bounded(prepare(fresh))
+            show(fresh)
             self.snapshot = fresh
             log.info("registry_changed", revision=fresh.revision)
             self._save()

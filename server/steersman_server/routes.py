@@ -10,8 +10,11 @@ from fastapi.responses import JSONResponse, Response
 from steersman_vectors.errors import OperatorError
 from steersman_vectors.registry.entry import VectorEntry
 
+from .access.middleware import CALLER
+from .admission.inbound import LOCAL_CALLER, Caller
 from .openai.errors import error_body, not_enabled
 from .service import SteeringService
+from .tenants.tenant import Tenant
 
 router = APIRouter(prefix="/v1/steering", tags=["steering"])
 
@@ -22,11 +25,16 @@ async def vectors(request: Request) -> dict[str, Any] | Response:
     service = _service(request)
     if service is None:
         return _not_enabled()
-    snapshot = service.registry.snapshot
+    caller: Caller = request.scope.get(CALLER, LOCAL_CALLER)
+    snapshot = service.view.snapshot
     entries = snapshot.available(service.engine.fingerprint)
     return {
         "object": "list",
-        "data": [_public(entry, service) for entry in entries],
+        "data": [
+            _public(entry, service, caller.tenant)
+            for entry in entries
+            if caller.tenant.allows(entry.name)
+        ],
         "revision": snapshot.revision,
     }
 
@@ -48,7 +56,7 @@ async def health(request: Request) -> Response:
             "fingerprint": service.engine.fingerprint,
             "assistant_scope": service.engine.assistant_scope is None,
             "registry": {
-                "revision": service.registry.snapshot.revision,
+                "revision": service.view.snapshot.revision,
                 "age_s": None if age_s is None else round(age_s, 3),
                 "error": service.registry.error,
             },
@@ -72,7 +80,7 @@ def _not_enabled() -> Response:
     return Response(error_body(error), error.http_status, media_type="application/json")
 
 
-def _public(entry: VectorEntry, service: SteeringService) -> dict[str, Any]:
+def _public(entry: VectorEntry, service: SteeringService, tenant: Tenant) -> dict[str, Any]:
     card = entry.card
     return {
         "id": entry.name,
@@ -84,10 +92,15 @@ def _public(entry: VectorEntry, service: SteeringService) -> dict[str, Any]:
         "scale": card.scale,
         "scope": card.scope,
         "schedule": None if card.schedule is None else card.schedule.model_dump(mode="json"),
-        "alpha_max": card.alpha_max,
+        "alpha_max": _lower(card.alpha_max, tenant.alpha_caps.get(entry.name)),
         "presets": {
             name: preset.model_dump(mode="json", exclude={"evidence"}, exclude_none=True)
             for name, preset in card.presets.items()
         },
         "servable": service.engine.why_not(card) is None,
     }
+
+
+def _lower(limit: float | None, cap: float | None) -> float | None:
+    """Returns the lower of the vector's own limit and the tenant's cap; None without any."""
+    return min((x for x in (limit, cap) if x is not None), default=None)

@@ -4,29 +4,50 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
 
 from steersman_vectors.chat_template import markers_of_tokenizer
 from steersman_vectors.engine_contract import intake_of
-from steersman_vectors.errors import OperatorError
+from steersman_vectors.errors import CallerError, OperatorError
 from steersman_vectors.registry.local_copy import LocalCopy
+from steersman_vectors.registry.snapshot import RegistrySnapshot
 from steersman_vectors.registry.store import RegistryStore
 
 from .admission.decision import Decision
+from .admission.engine_facts import EngineFacts
+from .admission.inbound import Caller, Inbound, texts_of, user_of
+from .admission.limits import Limits
 from .admission.request import parse_steering
-from .admission.resolve import EngineFacts, resolve
+from .admission.resolve import Situation, resolve, unavailable, wants_intent
+from .configuration import Configuration
 from .engine.link import EngineLink, running_plan
 from .engine.self_test import SelfTest, run_self_test
 from .engine.vllm_api import data_parallel_ranks
+from .intent.contract import Intent, IntentClassifier
+from .intent.load import load_classifier
+from .intent.user_turn import latest_user_turn
+from .kill_file import KillFile
 from .live_registry import LiveRegistry
+from .openai.body import Body, check_beside
+from .openai.models import profiles_of
 from .processes import ProcessBoard, ProcessReport
 from .settings import ServerSettings
 from .vector_supply import VectorSupply
 
 log = structlog.get_logger("steersman")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What requests see of the registry: one revision, parsed."""
+
+    snapshot: RegistrySnapshot
+    configuration: Configuration
 
 
 class SteeringService:
@@ -39,13 +60,18 @@ class SteeringService:
         link: EngineLink,
         engine: EngineFacts,
         self_test: SelfTest,
+        classifier: IntentClassifier | None = None,
     ) -> None:
         self.registry = registry
         self.link = link
         self.engine = engine
         self.self_test = self_test
-        self.admin = settings.admin
+        self.classifier = classifier
+        self.models: Collection[str] = frozenset(settings.model_names)
         self.shape = settings.shape
+        self.kill_file = KillFile(settings.data_dir)
+        self.limits = Limits(settings.api_processes)
+        self.view = View(registry.snapshot, Configuration.of(registry.snapshot.documents))
         self.store = RegistryStore(settings.registry_url, known=lambda: registry.snapshot)
         """For operators; nothing that a request needs goes through it."""
         self.processes = ProcessBoard(settings.data_dir / "processes", settings.server_pid)
@@ -77,26 +103,83 @@ class SteeringService:
         )
         log.info("self_test_passed", layers=len(self_test.layers), seconds=self_test.seconds)
         local = LocalCopy(settings.registry_copy)
+        classifier = None if settings.intents is None else load_classifier(settings.intents)
         registry = await LiveRegistry.open(settings.registry_url, local)
-        service = cls(settings, registry, link, engine, self_test)
+        service = cls(settings, registry, link, engine, self_test, classifier)
         await service.supply.fetch(registry.snapshot)
         service._report()
         service._background = [
             asyncio.create_task(service.supply.load(registry.snapshot)),
-            asyncio.create_task(registry.follow(service.supply.prepare, service._report)),
+            asyncio.create_task(
+                registry.follow(service.supply.prepare, service._report, service._show)
+            ),
         ]
         return service
 
-    async def admit(self, field: Any) -> Decision:
-        """Returns the decision for a `steering` field, its vectors resident in every worker."""
-        decision = resolve(parse_steering(field), self.registry.snapshot, self.engine)
-        if decision.plan is not None:
+    @property
+    def configuration(self) -> Configuration:
+        """Returns what operators have configured, as requests see it."""
+        return self.view.configuration
+
+    @property
+    def profiles(self) -> Collection[str]:
+        """Returns the names of all profiles."""
+        return self.configuration.profiles
+
+    def profiles_of(self, caller: Caller) -> Collection[str]:
+        """Returns the profiles that a caller may choose."""
+        return profiles_of(self.configuration.profiles, caller.name)
+
+    def situation(self) -> Situation:
+        """Returns what a decision depends on at this moment, beside the request."""
+        return Situation(
+            self.view.snapshot, self.view.configuration, self.engine, self.kill_file.reason(),
+            frozenset() if self.classifier is None else self.classifier.safety_labels,
+        )  # fmt: skip
+
+    async def admit(self, caller: Caller, path: str, body: Body) -> Decision:
+        """Returns the decision for a request, its vectors resident in every worker."""
+        self.limits.check(caller)
+        situation = self.situation()
+        inbound = Inbound(
+            caller,
+            parse_steering(body.steering),
+            profile=body.profile,
+            metadata=texts_of(body.payload.get("metadata")),
+            user=user_of(body.payload),
+        )
+        if self.classifier is not None and wants_intent(inbound, situation):
+            inbound = replace(inbound, intent=await self.intent_of(path, body.payload))
+        decision = resolve(inbound, situation)
+        if decision.plan is None:
+            return decision
+        check_beside(body.payload, decision.scope)
+        try:
             await self.supply.ensure_resident([digest for digest, _ in decision.plan.terms])
+        except (CallerError, OperatorError) as error:
+            if not decision.by_operator:
+                raise
+            return unavailable(decision, inbound, error)
         return decision
 
-    def running(self, decision: Decision) -> AbstractContextManager[None]:
-        """Returns the context under which `generate` uses the decision's plan."""
-        return running_plan(decision.plan)
+    async def intent_of(self, path: str, payload: Any) -> Intent | None:
+        """Returns what the latest user turn is about; None where none can be found."""
+        turn = latest_user_turn(path, payload)
+        if turn is None or self.classifier is None:
+            return None
+        return await self.classifier.classify(turn)
+
+    def running(self, caller: Caller, decision: Decision) -> AbstractContextManager[None]:
+        """Takes the caller's place, and returns a context under which `generate` uses the plan.
+
+        Raises `TooManyRequestsError`.
+        """
+        return _both(self.limits.running(caller), running_plan(decision.plan))
+
+    def _show(self, snapshot: RegistrySnapshot) -> None:
+        """Shows a snapshot to requests, or nothing: raises `OperatorError(registry_corrupt)`."""
+        configuration = Configuration.of(snapshot.documents, self.view.configuration)
+        self.view = View(snapshot, configuration)
 
     def _report(self) -> None:
         """Tells this server's other processes where this one stands."""
@@ -106,6 +189,14 @@ class SteeringService:
                 os.getpid(), registry.snapshot.revision, registry.confirmed_at, registry.error
             )
         )
+
+
+@contextmanager
+def _both(*contexts: AbstractContextManager[None]) -> Iterator[None]:
+    with ExitStack() as stack:
+        for context in contexts:
+            stack.enter_context(context)
+        yield
 
 
 def _derive_markers(engine_client: Any, chat_template: str | None) -> OperatorError | None:

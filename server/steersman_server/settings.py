@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from steersman_vectors.engine_contract import SERVER_ENV
 from steersman_vectors.model_dir import ModelShape
 
-from .control.access import AdminAccess
+from .access.settings import AccessSettings
 
 
 class ServerSettings(BaseModel):
@@ -28,10 +28,12 @@ class ServerSettings(BaseModel):
     """Where this machine keeps its own copy of the registry."""
     server_pid: int
     """Of the `steersman serve` that started the API processes."""
-    admin: AdminAccess = AdminAccess()
-    has_key: bool = False
-    """Whether vLLM asks for --api-key."""
-    model: str
+    access: AccessSettings = AccessSettings()
+    api_processes: int = 1
+    intents: Path | None = None
+    """The intent classifier: a folder or a file; None without one."""
+    model_names: tuple[str, ...]
+    """Under which the base model is served; the first is the one to tell people."""
     try_it_url: str | None = None
     """Base URL to print examples for once the server answers; None prints nothing."""
 

@@ -20,7 +20,7 @@ def announce_when_ready(settings: ServerSettings, service: SteeringService) -> N
         return
     available = service.registry.snapshot.available(settings.fingerprint)
     dials = [(e.name, list(e.card.presets)[-1]) for e in available if e.card.presets]
-    text = examples(url, settings.model, dials[-1] if dials else None)
+    text = examples(url, settings.model_names[0], dials[-1] if dials else None)
     threading.Thread(
         target=lambda: asyncio.run(_print_when_open(url, text)), daemon=True, name="try-it"
     ).start()

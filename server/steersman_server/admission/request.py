@@ -17,7 +17,8 @@ MAX_ECHO = 80
 """Characters of a caller's value that a message repeats."""
 
 
-def _alpha_or_preset(value: object) -> float | str:
+def alpha_or_preset(value: object) -> float | str:
+    """Returns a dial as it was written; raises `ValueError` for what is neither."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -37,7 +38,7 @@ class SteeringRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    vectors: dict[str, Annotated[float | str, BeforeValidator(_alpha_or_preset)]] = Field(
+    vectors: dict[str, Annotated[float | str, BeforeValidator(alpha_or_preset)]] = Field(
         min_length=1, max_length=32
     )
     scope: Scope | None = None
@@ -45,10 +46,7 @@ class SteeringRequest(BaseModel):
     schedule: Schedule | None = None
     """None: the preset's, else constant."""
     required: bool = Field(default=False, strict=True)
-    """Refuse rather than serve unsteered when operators have switched steering off.
-
-    NOTE: nothing can switch it off yet, so for now every steered request is steered or refused.
-    """
+    """Refuse (403) rather than serve unsteered: steering switched off, or a safety intent."""
 
 
 def parse_steering(value: Any) -> SteeringRequest | bool | None:

@@ -1,166 +1,268 @@
-"""The decision: one pure function from a request and a registry snapshot to a plan or a refusal."""
+"""The decision: one pure function from a request and what is configured to a plan or a refusal."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
-from steersman_vectors.card import Preset, Scope, VectorCard
-from steersman_vectors.engine_contract import why_not_served
 from steersman_vectors.errors import CallerError, OperatorError
 from steersman_vectors.names import parse_ref
-from steersman_vectors.plan import MAX_ALPHA, SteeringPlan
-from steersman_vectors.reach import Reach, check_reach, reach_of
-from steersman_vectors.registry.entry import VectorEntry
 from steersman_vectors.registry.snapshot import RegistrySnapshot
-from steersman_vectors.schedule import CONSTANT, AnySchedule
 
-from .decision import AppliedVector, Decision
+from ..configuration import Configuration
+from ..flags.builtin import STEERING, STEERING_INTENT, STEERING_OVERRIDE
+from ..flags.context import FlagContext
+from ..flags.definition import VECTOR_PREFIX
+from ..flags.evaluation import Evaluation
+from ..policies.steering import Steering
+from .choice import doses_of, first_rule
+from .decision import Decision
+from .dosing import Doses, dose
+from .engine_facts import EngineFacts
+from .inbound import Inbound
+from .refusals import NotAllowedError
 from .request import PARAM, SteeringRequest
-
-T = TypeVar("T")
+from .trace import SILENT, Trace
 
 
 @dataclass(frozen=True, slots=True)
-class EngineFacts:
-    """What the running engine can do; fixed at start."""
+class Situation:
+    """What a decision depends on beside the request."""
 
-    fingerprint: str
-    """Of the base model that is served."""
-    layers: frozenset[int]
-    """Decoder blocks with a hook."""
-    assistant_scope: OperatorError | None
-    """None when the chat template gave turn markers, else why not."""
-
-    token_scale: bool = False
-    """Whether vectors of scale `token` can be used."""
-    largest_value: float = math.inf
-    """The largest number that the engine's dtype can hold."""
-
-    def why_not(self, card: VectorCard, param: str | None = None) -> CallerError | None:
-        """Returns why requests cannot use a vector with this card, or None when they can."""
-        return why_not_served(card, self.layers, token_scale=self.token_scale, param=param)
-
-    @property
-    def default_scope(self) -> Scope:
-        """Returns the scope of requests and presets that name none."""
-        return "assistant" if self.assistant_scope is None else "generation"
+    snapshot: RegistrySnapshot
+    configuration: Configuration
+    engine: EngineFacts
+    kill_switch: str | None = None
+    """Why steering is switched off on this machine; None when it is not."""
+    safety_labels: Collection[str] = ()
+    """Intents that are served unsteered."""
 
 
-def resolve(
-    request: SteeringRequest | bool | None, snapshot: RegistrySnapshot, engine: EngineFacts
-) -> Decision:
-    """Returns the decision for a request's parsed `steering` field.
+def resolve(inbound: Inbound, situation: Situation, trace: Trace = SILENT) -> Decision:
+    """Returns the decision; DESIGN section 5 has its steps.
 
-    Raises `CallerError`: vector_not_found, vector_model_mismatch, preset_not_found,
-    alpha_out_of_range, vector_repeated, scale_not_served, vector_layers_not_served,
-    schedule_conflict, scope_conflict, chat_template_unsupported.
+    Raises `CallerError` for what the request itself asks for and cannot have (`dosing.dose` lists
+    the codes), `steering_not_allowed` and `steering_off` among them (403); `OperatorError` with the
+    same codes when the tenant's own steering cannot be applied and its policy is to fail.
     """
-    if not isinstance(request, SteeringRequest):
-        reason = "request_off" if request is False else "default"
-        return Decision(None, (), reason, snapshot.revision)  # type: ignore[arg-type]
-    applied: list[AppliedVector] = []
-    doses: list[tuple[float, Reach]] = []
-    scopes: list[Scope] = []
-    schedules: list[AnySchedule] = []
-    for text, dial in request.vectors.items():
-        entry = _find(text, snapshot, engine)
-        card = entry.card
-        preset = _preset(entry, dial, text) if isinstance(dial, str) else Preset(alpha=dial)
-        _check_alpha(entry, preset.alpha, text)
-        _check_once(entry, applied, text)
-        named = dial if isinstance(dial, str) else None
-        applied.append(AppliedVector(entry.name, entry.version, preset.alpha, entry.digest, named))
-        if preset.alpha != 0.0:  # what adds nothing has no say in where and how
-            doses.append((preset.alpha, reach_of(card)))
-            scopes.append(preset.scope or card.scope or engine.default_scope)
-            schedules.append(preset.schedule or card.schedule or CONSTANT)
-    check_reach(doses, engine.largest_value, f"{PARAM}.vectors")
-    scope = request.scope or _agreed("scope", scopes) or engine.default_scope
-    schedule = request.schedule or _agreed("schedule", schedules) or CONSTANT
-    plan = _plan(applied, _available(scope, engine), schedule)
-    return Decision(
-        plan if plan.terms else None, tuple(applied), "request", snapshot.revision, scope
+    return _Resolution(inbound, situation, trace).decision()
+
+
+def wants_intent(inbound: Inbound, situation: Situation) -> bool:
+    """Returns whether the intent can change the decision, so that it is worth finding out."""
+    configuration, name = situation.configuration, inbound.caller.name
+    policy = configuration.policy_of(name)
+    asked = inbound.steering is not None or inbound.profile is not None or bool(policy.rules)
+    if inbound.steering is False or not (asked or inbound.caller.tenant.default is not None):
+        return False
+    if not (policy.uses_intent or situation.safety_labels):
+        return False
+    context = inbound.flag_context()
+    flags = configuration.flags
+    killed = situation.kill_switch is not None or configuration.kill_switch is not None
+    on = flags.enabled(STEERING, context) and flags.enabled(STEERING_INTENT, context)
+    return on and not killed
+
+
+class _Resolution:
+    """One run of `resolve`: what it was given, and which flags had a say so far."""
+
+    def __init__(self, inbound: Inbound, situation: Situation, trace: Trace) -> None:
+        self.inbound = inbound
+        self.situation = situation
+        self.trace = trace
+        self.context: FlagContext = inbound.flag_context()
+        self.asked: dict[str, Evaluation] = {}
+
+    def decision(self) -> Decision:
+        """Runs the steps in their order."""
+        inbound = self.inbound
+        self.trace.note("tenant", inbound.caller.name, _allowed(inbound))
+        if (off := self._switched_off() or self._safety()) is not None:
+            return off
+        if inbound.steering is not None:
+            return self._request(inbound.steering)
+        return self._profile() or self._policy() or self._default()
+
+    def _switched_off(self) -> Decision | None:
+        """Step 2: kill switch, then the flag `steering`."""
+        killed = self.situation.kill_switch
+        if killed is None and self.situation.configuration.kill_switch is not None:
+            killed = self.situation.configuration.kill_switch.reason or "in the registry"
+        self.trace.note("kill switch", killed, "off" if killed is None else "on: unsteered")
+        if killed is not None:
+            return self._off("kill_switch", "operators have pulled the kill switch")
+        on = self._enabled(STEERING)
+        return (
+            None if on else self._off("flag_off", f"the flag {STEERING!r} is off for this tenant")
+        )
+
+    def _safety(self) -> Decision | None:
+        """Step 3: a safety intent."""
+        intent = self.inbound.intent
+        label = None if intent is None else intent.label
+        if label is None or label not in self.situation.safety_labels:
+            self.trace.note("safety", label, "no safety intent")
+            return None
+        self.trace.note("safety", label, "unsteered")
+        return self._off("safety_override", f"its intent is {label!r}")
+
+    def _request(self, field: SteeringRequest | bool) -> Decision:
+        """Step 4: the request's own steering."""
+        allowed = self.inbound.caller.unrestricted or self._enabled(STEERING_OVERRIDE)
+        self.trace.note("request", _shown(field), "allowed" if allowed else "not allowed")
+        if not allowed:
+            raise NotAllowedError(
+                "requests of this tenant may not name their own steering; remove 'steering', or "
+                f"have an operator set the flag {STEERING_OVERRIDE!r} with `steersman flags set "
+                f"{STEERING_OVERRIDE} on --tenant {self.inbound.caller.name}`",
+                code="steering_not_allowed",
+                param=PARAM,
+            )
+        if isinstance(field, bool):
+            return self._unsteered("request_off")
+        asked = Doses(field.vectors, field.scope, field.schedule)
+        decision = self._dosed(asked, "request")
+        if field.required and decision.switched_off:
+            names = ", ".join(decision.switched_off)
+            raise _required(f"the flags of {names} are off for this tenant")
+        return decision
+
+    def _profile(self) -> Decision | None:
+        """Step 5: a profile named by the model field."""
+        name = self.inbound.profile
+        if name is None:
+            return None
+        profile = self.situation.configuration.profiles.get(name)
+        if profile is None or not profile.is_for(self.inbound.caller.name):
+            raise CallerError(
+                f"no profile {name[:80]!r} for this tenant; GET /v1/models lists them",
+                code="model_not_found",
+                param="model",
+            )
+        self.trace.note("profile", name, "chosen")
+        return self._operators(profile.steer, f"profile:{name}", may_fall_back=False)
+
+    def _policy(self) -> Decision | None:
+        """Step 6: the first rule whose condition holds."""
+        policy = self.situation.configuration.policy_of(self.inbound.caller.name)
+        rule = first_rule(policy, self.inbound, self._ask, self.trace)
+        if rule is None:
+            return None
+        reason = f"policy:{rule.name}"
+        if not isinstance(rule.steer, Steering):
+            return self._unsteered(reason)
+        return self._operators(rule.steer, reason, may_fall_back=True)
+
+    def _default(self) -> Decision:
+        """Step 7: the tenant's default, else unsteered."""
+        default = self.inbound.caller.tenant.default
+        self.trace.note("default", _shown(default), "unsteered" if default is None else "chosen")
+        if default is None:
+            return self._unsteered("default")
+        return self._operators(default, "default", may_fall_back=True)
+
+    def _operators(self, steering: Steering, reason: str, *, may_fall_back: bool) -> Decision:
+        """Returns the decision for steering that operators wrote.
+
+        What it asks for may be gone by now: then the tenant's `on_unavailable` says what happens.
+        """
+        try:
+            doses = doses_of(steering, self._ask)
+            if doses is None:
+                return self._unsteered(reason)
+            return replace(self._dosed(doses, reason), by_operator=may_fall_back)
+        except CallerError as error:
+            if not may_fall_back:
+                raise
+            return unavailable(self._unsteered(reason), self.inbound, error, self.trace)
+
+    def _dosed(self, asked: Doses, reason: str) -> Decision:
+        """Returns the decision to apply these, but for vectors whose flag is off."""
+        off = tuple(text for text in asked.vectors if not self._vector_is_on(text))
+        left = {text: dial for text, dial in asked.vectors.items() if text not in off}
+        if off and not left:
+            return replace(self._unsteered("flag_off"), switched_off=off)
+        dosed = dose(
+            replace(asked, vectors=left), self.inbound.caller.tenant, self.situation.snapshot,
+            self.situation.engine,
+        )  # fmt: skip
+        for vector in dosed.applied:
+            self.trace.note("dose", f"{vector.name}@{vector.version}", f"alpha {vector.alpha:g}")
+        return replace(
+            self._unsteered(reason), plan=dosed.plan, applied=dosed.applied, scope=dosed.scope,
+            switched_off=off,
+        )  # fmt: skip
+
+    def _vector_is_on(self, text: str) -> bool:
+        try:
+            name = parse_ref(text).name
+        except CallerError:
+            return True  # `dose` says what is wrong with it
+        return self._enabled(VECTOR_PREFIX + name)
+
+    def _off(self, reason: str, why: str) -> Decision:
+        field = self.inbound.steering
+        if isinstance(field, SteeringRequest) and field.required:
+            raise _required(why)
+        return self._unsteered(reason)
+
+    def _unsteered(self, reason: str) -> Decision:
+        return Decision(
+            plan=None, applied=(), reason=reason, revision=self.situation.snapshot.revision,
+            tenant=self.inbound.caller.name, intent=self.inbound.intent,
+            flags=tuple(self.asked.values()),
+        )  # fmt: skip
+
+    def _enabled(self, flag: str) -> bool:
+        evaluation = self.situation.configuration.flags.evaluate(flag, self.context)
+        self.trace.note(f"flag {flag}", self.context.targeting_key,
+                        f"{evaluation.variant} ({evaluation.reason})")  # fmt: skip
+        return evaluation.value is True
+
+    def _ask(self, flag: str) -> Evaluation:
+        if flag not in self.asked:
+            self.asked[flag] = self.situation.configuration.flags.evaluate(flag, self.context)
+            got = self.asked[flag]
+            self.trace.note(f"flag {flag}", self.context.targeting_key,
+                            f"{got.variant} ({got.reason})")  # fmt: skip
+        return self.asked[flag]
+
+
+def unavailable(
+    decision: Decision, inbound: Inbound, error: CallerError | OperatorError, trace: Trace = SILENT
+) -> Decision:
+    """Returns the decision to serve without what cannot be had, where the tenant wants that.
+
+    Raises `OperatorError` with the error's code otherwise.
+    """
+    policy = inbound.caller.tenant.on_unavailable
+    trace.note("unavailable", error.code, f"{policy}: {error.message}")
+    if policy == "base":
+        return decision.unsteered(error)
+    raise OperatorError(
+        f"this tenant's own steering ({decision.reason}) cannot be applied: {error.message}",
+        code=error.code,
+        param=error.param,
+    ) from error
+
+
+def _required(why: str) -> NotAllowedError:
+    return NotAllowedError(
+        f"this request would run unsteered: {why}, and it says 'required'. Remove "
+        "'steering.required' to be served all the same",
+        code="steering_off",
+        param=f"{PARAM}.required",
     )
 
 
-def _find(text: str, snapshot: RegistrySnapshot, engine: EngineFacts) -> VectorEntry:
-    try:
-        ref = parse_ref(text)
-    except CallerError as error:
-        known = ", ".join(e.name for e in snapshot.available(engine.fingerprint)[:8]) or "none"
-        message = f"{error.message}. Registered vectors: {known}"
-        raise CallerError(message, code=error.code, param=f"{PARAM}.vectors") from error
-    entry = snapshot.find(ref, engine.fingerprint)
-    refusal = engine.why_not(entry.card, f"{PARAM}.vectors")
-    if refusal is not None:
-        raise refusal
-    return entry
+def _allowed(inbound: Inbound) -> str:
+    if inbound.caller.unrestricted:
+        return "unrestricted"
+    return "may use " + (", ".join(inbound.caller.tenant.vectors) or "no vector")
 
 
-def _preset(entry: VectorEntry, name: str, text: str) -> Preset:
-    preset = entry.card.presets.get(name)
-    if preset is None:
-        known = ", ".join(entry.card.presets) or "none; give a number (alpha)"
-        raise CallerError(
-            f"vector {text!r} has no preset {name[:80]!r}; it has: {known}",
-            code="preset_not_found",
-            param=f"{PARAM}.vectors.{text}",
-        )
-    return preset
-
-
-def _check_alpha(entry: VectorEntry, alpha: float, text: str) -> None:
-    limit = entry.card.alpha_max if entry.card.alpha_max is not None else MAX_ALPHA
-    if abs(alpha) > limit:
-        raise CallerError(
-            f"alpha {alpha:g} of vector {text!r} is out of range: its card allows |alpha| <= "
-            f"{limit:g}",
-            code="alpha_out_of_range",
-            param=f"{PARAM}.vectors.{text}",
-        )
-
-
-def _check_once(entry: VectorEntry, applied: Iterable[AppliedVector], text: str) -> None:
-    """Refuses a second name for the same vector: together they could exceed its alpha_max."""
-    if any(entry.digest == other.digest for other in applied):
-        raise CallerError(
-            f"{text!r} names {entry.name}@{entry.version}, which this request names already; "
-            "name a vector once, with the alpha that you want in all",
-            code="vector_repeated",
-            param=f"{PARAM}.vectors.{text}",
-        )
-
-
-def _agreed(what: str, values: Iterable[T]) -> T | None:
-    """Returns the value that all vectors agree on, None without any; raises when they do not.
-
-    NOTE: one row per request holds the sum of all vectors, so there is one gate for all of them.
-    """
-    seen: list[T] = []
-    for value in values:
-        if value not in seen:
-            seen.append(value)
-    if len(seen) > 1:
-        raise CallerError(
-            f"the vectors of this request want different {what}s "
-            f"({' and '.join(map(str, seen))}), and one request has one {what}: name it in "
-            f"'steering.{what}'",
-            code=f"{what}_conflict",
-            param=f"{PARAM}.{what}",
-        )
-    return seen[0] if seen else None
-
-
-def _available(scope: Scope, engine: EngineFacts) -> Scope:
-    if scope == "assistant" and engine.assistant_scope is not None:
-        why = engine.assistant_scope
-        raise CallerError(why.message, code=why.code, param=why.param)
-    return scope
-
-
-def _plan(applied: Iterable[AppliedVector], scope: Scope, schedule: AnySchedule) -> SteeringPlan:
-    terms = tuple((v.digest, v.alpha) for v in applied)
-    return SteeringPlan(terms=terms, scope=scope, schedule=schedule)
+def _shown(value: object) -> object:
+    if isinstance(value, Steering | SteeringRequest):
+        return value.model_dump(mode="json", exclude_defaults=True)
+    return value

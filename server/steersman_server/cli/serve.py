@@ -53,6 +53,31 @@ TokenScale = Annotated[
         help="Serve vectors of scale 'token' too; costs a second set of rows and a norm per token.",
     ),
 ]
+Intents = Annotated[
+    Path | None,
+    typer.Option(
+        "--intents",
+        help="The intent classifier for policies: a folder made by `steersman intents train`, or "
+        "a .toml or .json file of rules or of an HTTP service. Default: none.",
+    ),
+]
+OpenRoutes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--open-route",
+        metavar="PATH",
+        help="Serve a route of vLLM's that is closed by default, to operators with the role "
+        "'admin'; a route that generates, to tenants. Repeatable.",
+    ),
+]
+PublicRoutes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--public-route",
+        metavar="PATH",
+        help="Serve this route to anybody, without a key, such as /metrics. Repeatable.",
+    ),
+]
 DEMO_VLLM_ARGS = (
     *("--max-model-len", "2048", "--max-num-seqs", "64", "--enforce-eager"),
     # Of the memory; by default vLLM does not start where more than 8% is in use.
@@ -74,6 +99,9 @@ def register(app: typer.Typer) -> None:
             Path | None, typer.Option(help="A folder of NAME/vector.safetensors to import first.")
         ] = None,
         redis_url: RedisUrl = None,
+        intents: Intents = None,
+        open_route: OpenRoutes = None,
+        public_route: PublicRoutes = None,
     ) -> None:
         from steersman_vectors.engine_contract import EngineSteering, parse_layers
 
@@ -88,7 +116,19 @@ def register(app: typer.Typer) -> None:
         steering = EngineSteering(
             layers=parse_layers(steering_layers), token_scale=steering_token_scale
         )
-        run(ServeOptions(model, data_dir, steering, tuple(context.args), redis_url, library))
+        run(
+            ServeOptions(
+                model,
+                data_dir,
+                steering,
+                tuple(context.args),
+                redis_url,
+                library,
+                open_routes=open_route or (),
+                public_routes=public_route or (),
+                intents=intents,
+            )
+        )
 
     @app.command(help=DEMO_HELP, context_settings=PASS_THROUGH)
     def demo(

@@ -1,4 +1,4 @@
-"""The steering edge as ASGI middleware, inside authentication, around every generation route.
+"""The steering edge as ASGI middleware, inside the gate, around every generation route.
 
 In: takes the `steering` field out of the body, has it decided, and leaves the plan in a context
 variable that the engine client's `generate` picks up. Out: adds headers, and the `steering` field
@@ -8,48 +8,50 @@ route is forgotten.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
+from typing import Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from steersman_vectors.errors import CallerError, SteersmanError
-from steersman_vectors.plan import EXTRA_ARGS_KEY
 
+from ..access.middleware import CALLER, route_path
+from ..access.routes import ADMIN_PREFIX, GENERATION_ROUTES
 from ..admission.decision import Decision
+from ..admission.inbound import LOCAL_CALLER, Caller
+from .body import Body, read_body
 from .echo import Echo
-from .errors import error_body, error_headers, not_enabled
+from .errors import not_enabled, send_error
+from .models import ModelList
 
-GENERATION_ROUTES = frozenset(
-    {
-        "/cohere/v2/chat",
-        "/generative_scoring",
-        "/inference/v1/generate",
-        "/invocations",
-        "/v1/chat/completions",
-        "/v1/chat/completions/batch",
-        "/v1/completions",
-        "/v1/messages",
-        "/v1/responses",
-        "/v1/systemone",
-    }
-)
-KEYED_PREFIXES = ("/v1", "/v2", "/inference", "/cohere")
-"""Where vLLM asks for --api-key; its other routes answer without."""
-OWN_PREFIX = "/admin/"
+MODELS = "/v1/models"
 
 
 class Admission(Protocol):
-    """What the middleware needs from the running server."""
+    """What the edge needs from the running server."""
 
-    async def admit(self, field: Any) -> Decision:
-        """Returns the decision for a `steering` field, its vectors resident; or raises."""
+    @property
+    def models(self) -> Collection[str]:
+        """Returns the names of the base model."""
         ...
 
-    def running(self, decision: Decision) -> Any:
-        """Returns a context manager under which `generate` uses the decision's plan."""
+    @property
+    def profiles(self) -> Collection[str]:
+        """Returns the names of all profiles."""
+        ...
+
+    def profiles_of(self, caller: Caller) -> Collection[str]:
+        """Returns the profiles that a caller may choose."""
+        ...
+
+    async def admit(self, caller: Caller, path: str, body: Body) -> Decision:
+        """Returns the decision for a request, its vectors resident; or raises."""
+        ...
+
+    def running(self, caller: Caller, decision: Decision) -> AbstractContextManager[None]:
+        """Returns a context under which `generate` uses the plan; raises when there is no room."""
         ...
 
 
@@ -60,64 +62,74 @@ _FORM_FIELD = re.compile(rb'form-data;[^\r\n]*\bname="?steering\b', re.IGNORECAS
 class SteeringMiddleware:
     """Pure ASGI: nothing is buffered but the request body and the first piece of the response."""
 
-    def __init__(
-        self, app: ASGIApp, admission: Callable[[], Admission | None], *, has_key: bool = False
-    ) -> None:
+    def __init__(self, app: ASGIApp, admission: Callable[[], Admission | None]) -> None:
         self.app = app
         self.admission = admission
-        self.has_key = has_key
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handles one ASGI connection; other than JSON by POST passes through."""
-        path = _path(scope) if scope["type"] == "http" else ""
-        generates = path in GENERATION_ROUTES
-        if path == "" or scope["method"] != "POST" or not (generates or _may_steer(scope, path)):
+        """Handles one ASGI connection; what cannot be steered passes through."""
+        path = route_path(scope) if scope["type"] == "http" else ""
+        method = scope.get("method")
+        if path == MODELS and method == "GET":
+            await self.app(scope, receive, self._model_list(scope, send))
+        elif method == "POST" and path in GENERATION_ROUTES:
+            await self._generation(scope, receive, send, path)
+        elif method == "POST" and _may_steer(scope, path):
+            await self._other_route(scope, receive, send, path)
+        else:
             await self.app(scope, receive, send)
-            return
-        if generates and self.has_key and not path.startswith(KEYED_PREFIXES):
-            await _refuse(send, _without_key(path))
-            return
-        body = await _read_body(receive)
-        if not generates:
-            await self._other_route(scope, body, receive, send, path)
-            return
-        admission = self.admission()
-        try:
-            field, body = take_field(body)
-            if admission is None and field:
-                raise not_enabled()
-            decision = None if admission is None else await admission.admit(field)
-        except SteersmanError as error:
-            await _refuse(send, error)
-            return
-        scope = {**scope, "headers": _with_length(scope["headers"], len(body))}
-        if admission is None or decision is None:
-            await self.app(scope, _replay(body, receive), send)
-            return
-        with admission.running(decision):
-            await self.app(scope, _replay(body, receive), Echo(decision, send))
 
-    async def _other_route(
-        self, scope: Scope, body: bytes, receive: Receive, send: Send, path: str
-    ) -> None:
-        """Passes the request on, unless it asks for steering where there is none."""
+    async def _generation(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
+        admission = self.admission()
+        data = await _read(receive)
+        caller: Caller = scope.get(CALLER, LOCAL_CALLER)
         try:
-            field, _ = take_field(body)
-            if field or (_has_type(scope, b"multipart/form-data") and _FORM_FIELD.search(body)):
+            if admission is None:
+                body = read_body(data)
+                if body.steering:
+                    raise not_enabled()
+            else:
+                body = read_body(data, admission.models, admission.profiles)
+                decision = await admission.admit(caller, path, body)
+                running = admission.running(caller, decision)
+        except SteersmanError as error:
+            await send_error(send, error)
+            return
+        scope = {**scope, "headers": _with_length(scope["headers"], len(body.data))}
+        again = _replay(body.data, receive)
+        if admission is None:
+            await self.app(scope, again, send)
+            return
+        with running:
+            await self.app(scope, again, Echo(decision, send))
+
+    async def _other_route(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
+        """Passes the request on, unless it asks for steering where there is none."""
+        data = await _read(receive)
+        try:
+            steering = read_body(data).steering
+            if steering or (_has_type(scope, b"multipart/form-data") and _FORM_FIELD.search(data)):
                 raise CallerError(
                     f"{path} cannot be steered; remove 'steering'",
                     code="steering_unsupported",
                     param="steering",
                 )
         except SteersmanError as error:
-            await _refuse(send, error)
+            await send_error(send, error)
             return
-        await self.app(scope, _replay(body, receive), send)
+        await self.app(scope, _replay(data, receive), send)
+
+    def _model_list(self, scope: Scope, send: Send) -> Send:
+        admission = self.admission()
+        if admission is None:
+            return send
+        caller: Caller = scope.get(CALLER, LOCAL_CALLER)
+        return ModelList(admission.profiles_of(caller), admission.models, send)
 
 
 def _may_steer(scope: Scope, path: str) -> bool:
     """Returns whether the body may hold a `steering` field that nobody would look at."""
-    if path.startswith(OWN_PREFIX):
+    if path.startswith(ADMIN_PREFIX):
         return False
     return _has_type(scope, b"json") or _has_type(scope, b"multipart/form-data")
 
@@ -126,69 +138,7 @@ def _has_type(scope: Scope, part: bytes) -> bool:
     return any(k.lower() == b"content-type" and part in v.lower() for k, v in scope["headers"])
 
 
-def _without_key(path: str) -> CallerError:
-    return CallerError(
-        f"{path} is closed: vLLM does not ask for --api-key there. Use a route below /v1",
-        code="route_closed",
-    )
-
-
-def take_field(body: bytes) -> tuple[Any, bytes]:
-    """Returns (the `steering` field or None, the body without it).
-
-    A body that is no JSON object is left to the route. Raises `CallerError` when a request tries to
-    bring a plan of its own, or asks for what cannot be steered exactly.
-    """
-    plain = json.detect_encoding(body) == "utf-8" and b"\\u" not in body
-    if plain and b"steering" not in body:
-        return None, body
-    try:
-        payload = json.loads(body)
-    except (ValueError, RecursionError):
-        return None, body
-    if not isinstance(payload, dict):
-        return None, body
-    xargs = payload.get("vllm_xargs")
-    if isinstance(xargs, dict) and EXTRA_ARGS_KEY in xargs:
-        raise CallerError(
-            f"'vllm_xargs.{EXTRA_ARGS_KEY}' is reserved; use the 'steering' field",
-            code="steering_not_allowed",
-            param="vllm_xargs",
-        )
-    if "steering" not in payload:
-        return None, body
-    field = payload.pop("steering")
-    if isinstance(field, dict):
-        _check_beside(field, payload)
-    return field, json.dumps(payload).encode()
-
-
-def _check_beside(field: dict[str, Any], payload: dict[str, Any]) -> None:
-    """Refuses what a steered request may not ask for beside its steering."""
-    if payload.get("use_beam_search"):
-        raise CallerError(
-            "steering is not available with beam search; remove 'use_beam_search' or 'steering'",
-            code="steering_unsupported",
-            param="use_beam_search",
-        )
-    arguments = payload.get("chat_template_kwargs")
-    inside = isinstance(arguments, dict) and arguments.get("chat_template")
-    if (payload.get("chat_template") or inside) and field.get("scope") not in ("generation", "all"):
-        raise CallerError(
-            "assistant turns are found by the server's chat template, and this request brings its "
-            "own. Remove 'chat_template', or set 'steering.scope' to 'generation' or 'all'",
-            code="steering_unsupported",
-            param="chat_template",
-        )
-
-
-def _path(scope: Scope) -> str:
-    path: str = scope["path"]
-    root: str = scope.get("root_path", "")
-    return path[len(root) :] if root and path.startswith(root) else path
-
-
-async def _read_body(receive: Receive) -> bytes:
+async def _read(receive: Receive) -> bytes:
     parts: list[bytes] = []
     while True:
         message = await receive()
@@ -218,20 +168,3 @@ def _with_length(headers: list[tuple[bytes, bytes]], length: int) -> list[tuple[
         (k, v) for k, v in headers if k.lower() not in (b"content-length", b"transfer-encoding")
     ]
     return [*kept, (b"content-length", str(length).encode())]
-
-
-async def _refuse(send: Callable[[Message], Awaitable[None]], error: SteersmanError) -> None:
-    body = error_body(error)
-    headers = {
-        "content-type": "application/json",
-        "content-length": str(len(body)),
-        **error_headers(error),
-    }
-    await send(
-        {
-            "type": "http.response.start",
-            "status": error.http_status,
-            "headers": [(k.encode(), v.encode()) for k, v in headers.items()],
-        }
-    )
-    await send({"type": "http.response.body", "body": body})

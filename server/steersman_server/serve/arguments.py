@@ -11,7 +11,7 @@ from typing import Any
 from steersman_vectors.engine_contract import CONFIG_KEY, WORKER_EXTENSION, EngineSteering
 from steersman_vectors.errors import OperatorError
 
-from ..control.access import is_loopback
+from ..access.settings import is_loopback
 from ..engine.self_test import LOGPROBS
 
 LOOPBACK = "127.0.0.1"
@@ -23,11 +23,10 @@ OTHER_PLUGIN_GROUPS = (
 )
 
 
-def complete(args: Namespace, steering: EngineSteering, *, has_api_key: bool) -> Namespace:
-    """Returns vLLM's serve arguments with steering switched on.
+def complete(args: Namespace, steering: EngineSteering) -> Namespace:
+    """Returns vLLM's serve arguments with steering switched on, and its own keys switched off.
 
-    Raises `OperatorError` when an argument contradicts it, or when the server would answer other
-    machines without any key.
+    Raises `OperatorError` when an argument contradicts it.
     """
     done = Namespace(**vars(args))
     if done.worker_extension_cls not in ("", None, WORKER_EXTENSION):
@@ -45,13 +44,23 @@ def complete(args: Namespace, steering: EngineSteering, *, has_api_key: bool) ->
     done.worker_extension_cls = done.worker_extension_cls or WORKER_EXTENSION
     done.additional_config = _with_steering(done.additional_config, steering)
     done.host = done.host or LOOPBACK
-    if not has_api_key and done.uds is None and not is_loopback(done.host):
+    # The gate knows these keys, and all others; vLLM's own check would refuse a tenant's.
+    done.api_key = None
+    return done
+
+
+def check_reachable(host: str, uds: str | None, *, has_key: bool) -> None:
+    """Raises `OperatorError(keys_required)` for a server that other machines reach without keys.
+
+    has_key: whether there is any key, of a caller or of an operator.
+    """
+    if not has_key and uds is None and not is_loopback(host):
         raise OperatorError(
-            f"--host {done.host} would answer other machines without any key. Add --api-key KEY, "
-            f"or leave --host out to serve on {LOOPBACK} only",
+            f"--host {host} would answer other machines, and there is no key for anybody. Make one "
+            "with `steersman keys create`, set STEERSMAN_ADMIN_KEY, add --api-key KEY, or leave "
+            f"--host out to serve on {LOOPBACK} only",
             code="keys_required",
         )
-    return done
 
 
 def _without_edge(args: Namespace) -> Iterator[str]:
@@ -95,17 +104,18 @@ def _other_model(args: Namespace) -> Iterator[str]:
             )
 
 
-def has_api_key(given: Sequence[str] | None, environment: str | None) -> bool:
-    """Returns whether vLLM will ask for a key: it ignores empty ones.
+def api_keys(given: Sequence[str] | None, environment: str | None) -> tuple[str, ...]:
+    """Returns the keys of --api-key, or that of VLLM_API_KEY.
 
     Raises `OperatorError(keys_required)` for an empty --api-key, which is a variable not set.
     """
     if given and not all(key.strip() for key in given):
         raise OperatorError(
-            "--api-key is empty, and vLLM would ask nobody for a key. Give a key, or leave it out",
+            "--api-key is empty, which would be nobody's key. Give a key, or leave it out",
             code="keys_required",
         )
-    return bool(given or (environment or "").strip())
+    own = (environment or "").strip()
+    return tuple(given) if given else ((own,) if own else ())
 
 
 def plugin_allowlist(current: str | None) -> str:

@@ -18,16 +18,17 @@ from steersman_vectors.engine_contract import EngineSteering
 from steersman_vectors.errors import OperatorError
 from steersman_vectors.model_dir import read_shape, resolve_model_dir
 from steersman_vectors.registry.connection import identity
+from steersman_vectors.registry.documents import of_kind
 from steersman_vectors.registry.embedded import open_registry
 from steersman_vectors.registry.local_copy import LocalCopy
 from steersman_vectors.registry.reader import RegistryReader
 
+from ..access.settings import ADMIN_KEY_ENV, access_settings, is_loopback
 from ..cli.output import print_warning
 from ..cli.progress import fingerprint_of
-from ..control.access import ADMIN_KEY_ENV, admin_access, is_loopback
 from ..engine.vllm_api import parse_serve_args, run_server
 from ..settings import ServerSettings
-from .arguments import complete, has_api_key, plugin_allowlist
+from .arguments import api_keys, check_reachable, complete, plugin_allowlist
 from .library import publish, read_library
 
 
@@ -44,6 +45,12 @@ class ServeOptions:
     library: Path | None = None
     """Vectors to publish first."""
     try_it: bool = False
+    open_routes: Sequence[str] = ()
+    """Routes of vLLM's that operators may use."""
+    public_routes: Sequence[str] = ()
+    """Routes that need no key."""
+    intents: Path | None = None
+    """The intent classifier."""
 
 
 def serve(options: ServeOptions) -> None:
@@ -60,8 +67,8 @@ def serve(options: ServeOptions) -> None:
     # The folder, not the name: what is fingerprinted is served, whatever the hub has by now.
     given = parse_serve_args([str(model_dir), *options.vllm_args])
     given.served_model_name = given.served_model_name or [options.model]
-    has_key = has_api_key(given.api_key, os.environ.get("VLLM_API_KEY"))
-    args = complete(given, options.steering, has_api_key=has_key)
+    callers = api_keys(given.api_key, os.environ.pop("VLLM_API_KEY", None))
+    args = complete(given, options.steering)
     if args.uds is None:
         check_port_is_free(args.host, args.port)
     digest = fingerprint_of(options.model).digest
@@ -74,6 +81,11 @@ def serve(options: ServeOptions) -> None:
                 raise
             print_warning(f"{error.message}. Starting from this machine's copy in {copy}")
         _prune(LocalCopy(copy))
+        check_reachable(
+            args.host,
+            args.uds,
+            has_key=bool(callers or os.environ.get(ADMIN_KEY_ENV)) or _has_keys(url, copy),
+        )
         ServerSettings(
             registry_url=url,
             fingerprint=digest,
@@ -81,11 +93,16 @@ def serve(options: ServeOptions) -> None:
             data_dir=options.data_dir,
             registry_copy=copy,
             server_pid=os.getpid(),
-            admin=admin_access(
-                os.environ.get(ADMIN_KEY_ENV), has_api_key=has_key, on_loopback=on_loopback
+            access=access_settings(
+                api_keys=callers,
+                admin_key=os.environ.pop(ADMIN_KEY_ENV, None),
+                on_loopback=on_loopback,
+                opened=tuple(options.open_routes),
+                public=tuple(options.public_routes),
             ),
-            has_key=has_key,
-            model=args.served_model_name[0],
+            api_processes=args.api_server_count or 1,
+            intents=None if options.intents is None else options.intents.absolute(),
+            model_names=tuple(args.served_model_name),
             try_it_url=f"http://{args.host}:{args.port}" if options.try_it else None,
         ).to_environment()
         run_server(args)
@@ -116,6 +133,20 @@ def _check_registry(url: str, local: LocalCopy) -> None:
     except OperatorError:
         if local.load() is None:
             raise
+
+
+def _has_keys(url: str, copy: Path) -> bool:
+    """Returns whether the registry has a key for anybody, as far as can be told now."""
+
+    async def ask() -> bool:
+        async with RegistryReader(url) as reader:
+            return bool(of_kind((await reader.snapshot()).documents, "key"))
+
+    try:
+        return asyncio.run(ask())
+    except OperatorError:
+        kept = LocalCopy(copy).load()
+        return kept is not None and bool(of_kind(kept.documents, "key"))
 
 
 def _prune(local: LocalCopy) -> None:

@@ -6,7 +6,12 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from steersman_server.admission.resolve import EngineFacts
+from steersman_server.admission.decision import Decision
+from steersman_server.admission.engine_facts import EngineFacts
+from steersman_server.admission.inbound import LOCAL_CALLER, Inbound
+from steersman_server.admission.request import parse_steering
+from steersman_server.admission.resolve import Situation, resolve
+from steersman_server.configuration import Configuration
 from steersman_vectors.card import Preset
 from steersman_vectors.errors import OperatorError
 from steersman_vectors.formats import native
@@ -71,3 +76,9 @@ NO_TEMPLATE = EngineFacts(
     MODEL, frozenset(range(4)), OperatorError("no template", code="chat_template_unsupported")
 )
 DIGEST = {(e.name, e.version): e.digest for e in ENTRIES}
+
+
+def resolve_field(field, engine=ENGINE, snapshot=SNAPSHOT) -> Decision:
+    """Returns the decision for a field on a server that asks nobody for keys."""
+    inbound = Inbound(LOCAL_CALLER, parse_steering(field))
+    return resolve(inbound, Situation(snapshot, Configuration(), engine))

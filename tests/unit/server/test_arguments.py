@@ -7,8 +7,9 @@ from argparse import Namespace
 import pytest
 
 from steersman_server.serve.arguments import (
+    api_keys,
+    check_reachable,
     complete,
-    has_api_key,
     is_loopback,
     plugin_allowlist,
 )
@@ -20,6 +21,7 @@ STEERING = EngineSteering(layers=(1, 3))
 
 def arguments(**changes) -> Namespace:
     base = {
+        "api_key": None,
         "host": None,
         "uds": None,
         "worker_extension_cls": "",
@@ -41,7 +43,7 @@ def arguments(**changes) -> Namespace:
 
 
 def test_steering_is_added_and_the_rest_is_kept():
-    args = complete(arguments(additional_config={"mine": 1}), STEERING, has_api_key=False)
+    args = complete(arguments(additional_config={"mine": 1}), STEERING)
     assert args.host == "127.0.0.1"
     assert args.worker_extension_cls == WORKER_EXTENSION
     assert args.additional_config["mine"] == 1
@@ -51,39 +53,44 @@ def test_steering_is_added_and_the_rest_is_kept():
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "example.test"])
 def test_other_machines_need_a_key(host):
     with pytest.raises(OperatorError, match="--api-key") as refusal:
-        complete(arguments(host=host), STEERING, has_api_key=False)
+        check_reachable(host, None, has_key=False)
     assert refusal.value.code == "keys_required"
-    assert complete(arguments(host=host), STEERING, has_api_key=True).host == host
+    check_reachable(host, None, has_key=True)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
 def test_this_machine_does_not(host):
     assert is_loopback(host)
-    assert complete(arguments(host=host), STEERING, has_api_key=False).host == host
+    check_reachable(host, None, has_key=False)
 
 
 @pytest.mark.parametrize(
-    ("given", "environment", "has"),
+    ("given", "environment", "keys"),
     [
-        (None, None, False),
-        (["k"], None, True),
-        (None, "k", True),
-        (None, "", False),
-        ([], "", False),
+        (None, None, ()),
+        (["k"], None, ("k",)),
+        (["k", "l"], "m", ("k", "l")),
+        (None, "k", ("k",)),
+        (None, "", ()),
+        ([], " ", ()),
     ],
 )
-def test_what_counts_as_a_key(given, environment, has):
-    assert has_api_key(given, environment) is has
+def test_what_counts_as_a_key(given, environment, keys):
+    assert api_keys(given, environment) == keys
+
+
+def test_the_gate_has_the_keys_and_vllm_has_none():
+    assert complete(arguments(api_key=["k"]), STEERING).api_key is None
 
 
 @pytest.mark.parametrize("given", [[""], ["  "], ["k", ""]])
 def test_an_empty_key_is_refused(given):
     with pytest.raises(OperatorError, match="--api-key is empty"):
-        has_api_key(given, "k")
+        api_keys(given, "k")
 
 
 def test_a_unix_socket_does_not():
-    assert complete(arguments(host="0.0.0.0", uds="/run/x"), STEERING, has_api_key=False)
+    check_reachable("0.0.0.0", "/run/x", has_key=False)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +104,7 @@ def test_a_unix_socket_does_not():
 )
 def test_what_contradicts_steering_is_refused(changes, named):
     with pytest.raises(OperatorError, match=named):
-        complete(arguments(**changes), STEERING, has_api_key=False)
+        complete(arguments(**changes), STEERING)
 
 
 @pytest.mark.parametrize(
@@ -116,9 +123,9 @@ def test_what_contradicts_steering_is_refused(changes, named):
 )
 def test_what_would_serve_another_model_than_is_fingerprinted_is_refused(changes, named):
     with pytest.raises(OperatorError, match=named) as refusal:
-        complete(arguments(**changes), STEERING, has_api_key=False)
+        complete(arguments(**changes), STEERING)
     assert refusal.value.code == "engine_option_unsupported"
-    assert complete(arguments(tokenizer="m"), STEERING, has_api_key=False)
+    assert complete(arguments(tokenizer="m"), STEERING)
 
 
 def test_naming_our_plugin_keeps_the_others():

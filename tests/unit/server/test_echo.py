@@ -9,12 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steersman_server.admission.request import parse_steering
-from steersman_server.admission.resolve import resolve
 from steersman_server.openai.echo import Echo
-from tests.unit.server.samples import ENGINE, SNAPSHOT
+from tests.unit.server.samples import resolve_field
 
-DECISION = resolve(parse_steering({"vectors": {"empathy": 0.5}}), SNAPSHOT, ENGINE)
+DECISION = resolve_field({"vectors": {"empathy": 0.5}})
 STREAM = b': ping\n\nevent: message\ndata: {"n": 1}\n\ndata: {"n": 2}\n\ndata: [DONE]\n\n'
 TIGHT = b'data:{"n": 1}\n\ndata:{"n": 2}\n\n'
 OBJECT = b' \n{"text": "data: {"}'

@@ -11,11 +11,11 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from steersman_server.admission.request import parse_steering
-from steersman_server.admission.resolve import resolve
-from steersman_server.openai.middleware import GENERATION_ROUTES, SteeringMiddleware
+from steersman_server.access.routes import GENERATION_ROUTES
+from steersman_server.openai.body import check_beside
+from steersman_server.openai.middleware import SteeringMiddleware
 from steersman_vectors.errors import OperatorError
-from tests.unit.server.samples import ENGINE, SNAPSHOT
+from tests.unit.server.samples import resolve_field
 
 CHAT = "/v1/chat/completions"
 STEERED = {"vectors": {"empathy": 0.5}}
@@ -26,15 +26,26 @@ class FakeAdmission:
 
     def __init__(self):
         self.plans = []
+        self.bodies = []
         self.failure = None
 
-    async def admit(self, field):
+    models = ("m",)
+    profiles = ("formal", "hidden")
+
+    def profiles_of(self, caller):
+        return ["formal"]
+
+    async def admit(self, caller, path, body):
         if self.failure:
             raise self.failure
-        return resolve(parse_steering(field), SNAPSHOT, ENGINE)
+        self.bodies.append(body)
+        decision = resolve_field(body.steering)
+        if decision.plan is not None:
+            check_beside(body.payload, decision.scope)
+        return decision
 
     @contextmanager
-    def running(self, decision):
+    def running(self, caller, decision):
         self.plans.append(decision.plan)
         yield
 
@@ -162,18 +173,6 @@ async def test_a_form_that_asks_for_steering_is_refused_too(client, admission):
     assert admission.plans == []
 
 
-async def test_routes_that_vllm_leaves_open_are_closed_when_there_is_a_key(admission):
-    paths = sorted(GENERATION_ROUTES)
-    app = Starlette(routes=[Route(path, answer, methods=["POST"]) for path in paths])
-    transport = httpx.ASGITransport(SteeringMiddleware(app, lambda: admission, has_key=True))
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
-        codes = {path: (await http.post(path, json={})).status_code for path in paths}
-    assert {p for p, code in codes.items() if code != 200} == {
-        "/generative_scoring",
-        "/invocations",
-    }
-
-
 @pytest.mark.parametrize(
     ("body", "code"),
     [
@@ -227,3 +226,31 @@ async def test_a_server_without_steering_refuses_steered_requests_only():
 
 async def test_beam_search_without_steering_is_none_of_our_business(client):
     assert (await client.post(CHAT, json={"use_beam_search": True})).status_code == 200
+
+
+async def test_a_profile_is_taken_out_of_the_model_field(client, admission):
+    reply = await client.post(CHAT, json={"model": "m:formal", "n": 1})
+    assert json.loads(reply.json()["got"]) == {"model": "m", "n": 1}
+    assert admission.bodies[-1].profile == "formal"
+    for model in ("m:unknown", "other:formal", "m", 7, "formal", ":formal", "m:"):
+        reply = await client.post(CHAT, json={"model": model})
+        assert json.loads(reply.json()["got"]) == {"model": model}  # the route says what is wrong
+        assert admission.bodies[-1].profile is None
+
+
+async def test_profiles_are_listed_beneath_their_model(admission):
+    async def models(request):
+        return JSONResponse({"object": "list", "data": [
+            {"id": "m", "object": "model", "created": 5, "owned_by": "vllm", "parent": None},
+            {"id": "adapter", "object": "model", "parent": "m"},
+        ]})  # fmt: skip
+
+    app = Starlette(routes=[Route("/v1/models", models)])
+    transport = httpx.ASGITransport(SteeringMiddleware(app, lambda: admission))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+        reply = await http.get("/v1/models")
+    assert [card["id"] for card in reply.json()["data"]] == ["m", "adapter", "m:formal"]
+    assert reply.json()["data"][2] == {
+        "id": "m:formal", "object": "model", "created": 5, "owned_by": "vllm", "root": "m",
+        "parent": "m",
+    }  # fmt: skip

@@ -9,16 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steersman_server.admission.decision import Decision
-from steersman_server.admission.request import parse_steering
-from steersman_server.admission.resolve import resolve
 from steersman_vectors.errors import CallerError
 from steersman_vectors.schedule import CONSTANT, Linear
-from tests.unit.server.samples import DIGEST, ENGINE, HEADER, NO_TEMPLATE, SNAPSHOT
+from tests.unit.server.samples import DIGEST, ENGINE, HEADER, NO_TEMPLATE, resolve_field
 
-
-def decide(field, engine=ENGINE) -> Decision:
-    return resolve(parse_steering(field), SNAPSHOT, engine)
+decide = resolve_field
 
 
 @pytest.mark.parametrize(

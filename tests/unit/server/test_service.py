@@ -8,7 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from steersman_server.admission.inbound import LOCAL_CALLER
 from steersman_server.engine.self_test import SelfTest
+from steersman_server.openai.body import Body
 from steersman_server.service import SteeringService
 from steersman_server.settings import ServerSettings
 from steersman_vectors.errors import OperatorError
@@ -19,6 +21,8 @@ from steersman_vectors.registry.store import RegistryStore
 from tests.redis_server import redis_server
 from tests.unit.server.samples import DIGEST, ENGINE, OTHER_MODEL, SNAPSHOT
 from tests.unit.vectors.samples import vector
+
+CHAT = "/v1/chat/completions"
 
 
 class FakeLink:
@@ -49,7 +53,7 @@ def service(tmp_path, monkeypatch):
         data_dir=tmp_path,
         registry_copy=tmp_path / "copy",
         server_pid=1,
-        model="tiny",
+        model_names=("tiny",),
     )
     registry = SimpleNamespace(snapshot=SNAPSHOT, reader=None, local=LocalCopy(tmp_path / "copy"))
     made = SteeringService(settings, registry, FakeLink(), ENGINE, SelfTest((0, 1, 2, 3), 0.1))
@@ -61,8 +65,12 @@ def service(tmp_path, monkeypatch):
     return made
 
 
+async def admit(service, steering):
+    return await service.admit(LOCAL_CALLER, CHAT, Body(b"", {}, steering))
+
+
 async def test_what_is_admitted_is_resident(service):
-    decision = await service.admit({"vectors": {"empathy": 0.5, "plain": 0.1}})
+    decision = await admit(service, {"vectors": {"empathy": 0.5, "plain": 0.1}})
     wanted = {DIGEST["empathy", 2], DIGEST["plain", 1]}
     assert service.link.resident == wanted == {d for d, _ in decision.plan.terms}
 
@@ -70,12 +78,12 @@ async def test_what_is_admitted_is_resident(service):
 async def test_what_cannot_be_loaded_is_refused_and_never_unsteered(service):
     service.link.refuses = (DIGEST["empathy", 2],)
     with pytest.raises(OperatorError, match="no room"):
-        await service.admit({"vectors": {"empathy": 0.5}})
+        await admit(service, {"vectors": {"empathy": 0.5}})
 
 
 async def test_unsteered_requests_load_nothing(service):
     for field in (None, False, {"vectors": {"empathy": 0}}):
-        assert (await service.admit(field)).plan is None
+        assert (await admit(service, field)).plan is None
     assert service.link.resident == set()
 
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
-from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 
-from steersman_vectors.errors import CallerError, SteersmanError
+from steersman_vectors.errors import CallerError
 from steersman_vectors.formats import native
 from steersman_vectors.formats.writer import EXPORT_FORMATS, export
 from steersman_vectors.names import VectorRef, parse_ref
@@ -25,33 +23,9 @@ from steersman_vectors.registry.stale import stale_vectors
 from steersman_vectors.registry.upkeep import verify
 from steersman_vectors.scale import Scale
 
-from ..openai.errors import error_body, not_enabled
 from ..service import SteeringService
-from . import access, json_views, operations
-
-STATUS = {
-    "registry_conflict": 409,
-    "version_in_use": 409,
-    "nothing_to_roll_back": 409,
-    "vector_not_found": 404,
-}
-"""HTTP status of an error's code where the caller's next step is not to mend the request."""
-
-
-class _Route(APIRoute):
-    """Answers errors in OpenAI's shape, as every other route of the server does."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-
-        async def answer(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except SteersmanError as error:
-                status = STATUS.get(error.code, error.http_status)
-                return Response(error_body(error), status, media_type="application/json")
-
-        return answer
+from . import json_views, operations
+from .admin_edge import Admin, AdminRoute, Service
 
 
 class _Body(BaseModel):
@@ -88,15 +62,6 @@ class Collect(_Body):
     retired_for_days: float = Field(default=30.0, ge=0, le=36500)
 
 
-def _service(request: Request) -> SteeringService:
-    service: SteeringService | None = getattr(request.app.state, "steering", None)
-    if service is None:
-        raise not_enabled()
-    access.check(service.admin, request.headers)
-    return service
-
-
-Service = Annotated[SteeringService, Depends(_service)]
 Model = Annotated[
     str | None,
     Query(
@@ -104,7 +69,7 @@ Model = Annotated[
         pattern="^sha256:[0-9a-f]{64}$",
     ),
 ]
-router = APIRouter(prefix="/admin/v1", tags=["admin"], route_class=_Route)
+router = APIRouter(prefix="/admin/v1", tags=["admin"], route_class=AdminRoute)
 
 
 @router.get("/vectors")
@@ -144,18 +109,22 @@ async def export_vector(
 
 @router.post("/push")
 async def push(
-    request: Request, service: Service, name: str | None = None, model: Model = None
+    request: Request,
+    operator: Admin,
+    service: Service,
+    name: str | None = None,
+    model: Model = None,
 ) -> dict[str, Any]:
     """Registers the native vector file in the body for the base model on its card."""
     published = await operations.push(
-        service.store, await _body(request), name=name, fingerprint=model, actor=_actor(request)
+        service.store, await _body(request), name=name, fingerprint=model, actor=operator.name
     )
     return {**json_views.entry_json(published), "created": published.created}
 
 
 @router.post("/import")
 async def import_vector(
-    request: Request, service: Service, name: str, scale: Scale | None = None
+    request: Request, operator: Admin, service: Service, name: str, scale: Scale | None = None
 ) -> dict[str, Any]:
     """Registers the vector file in the body, of any format, for the model that is served."""
     with NamedTemporaryFile() as file:
@@ -165,7 +134,7 @@ async def import_vector(
             operations.read_for_model, Path(file.name), name, scale, service.shape
         )
     published = await service.store.publish(
-        read.vector, name=name, fingerprint=service.engine.fingerprint, actor=_actor(request)
+        read.vector, name=name, fingerprint=service.engine.fingerprint, actor=operator.name
     )
     return json_views.imported_json(published, read)
 
@@ -181,46 +150,46 @@ async def diff(service: Service, a: str, b: str, model: Model = None) -> dict[st
 
 @router.post("/promote")
 async def promote(
-    request: Request, service: Service, body: Promote, model: Model = None
+    operator: Admin, service: Service, body: Promote, model: Model = None
 ) -> dict[str, Any]:
     """Points an alias at a version."""
     move = await operations.promote(
         service.store, parse_ref(body.vector), body.alias, _choose(service, model),
-        actor=_actor(request), expect=body.expect,
+        actor=operator.name, expect=body.expect,
     )  # fmt: skip
     return json_views.move_json(move)
 
 
 @router.post("/rollback")
 async def rollback(
-    request: Request, service: Service, body: Rollback, model: Model = None
+    operator: Admin, service: Service, body: Rollback, model: Model = None
 ) -> dict[str, Any]:
     """Points an alias back at the version that it named before."""
     move = await operations.roll_back(
         service.store, body.vector, body.alias, _choose(service, model),
-        actor=_actor(request), expect=body.expect,
+        actor=operator.name, expect=body.expect,
     )  # fmt: skip
     return json_views.move_json(move)
 
 
 @router.post("/retire")
 async def retire(
-    request: Request, service: Service, body: Retire, model: Model = None
+    operator: Admin, service: Service, body: Retire, model: Model = None
 ) -> dict[str, Any]:
     """Refuses a version for new requests."""
     entry = await operations.retire(
-        service.store, parse_ref(body.vector), _choose(service, model), actor=_actor(request),
+        service.store, parse_ref(body.vector), _choose(service, model), actor=operator.name,
         reason=body.reason,
     )  # fmt: skip
     return json_views.entry_json(entry)
 
 
 @router.post("/gc")
-async def gc(request: Request, service: Service, body: Collect) -> dict[str, Any]:
+async def gc(operator: Admin, service: Service, body: Collect) -> dict[str, Any]:
     """Removes the bytes that no usable version needs, or tells which."""
     collected = await operations.collect(
         service.store, keep_for=timedelta(days=body.retired_for_days), dry_run=body.dry_run,
-        actor=_actor(request),
+        actor=operator.name,
     )  # fmt: skip
     return json_views.collected_json(collected)
 
@@ -256,11 +225,6 @@ def _choose(service: SteeringService, model: str | None) -> operations.Choose:
         return snapshot.find_any(ref, fingerprint)
 
     return choose
-
-
-def _actor(request: Request) -> str:
-    """Returns who is recorded: there is one admin key yet, so it is the address."""
-    return f"admin API, {request.client.host if request.client else 'unix socket'}"
 
 
 async def _body(request: Request) -> bytes:

@@ -1,0 +1,1 @@
+"""Access: which routes are open, who is calling, and what that caller may do."""

@@ -1,0 +1,48 @@
+"""The steps of a decision, for those who ask why; requests leave none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of admission: what it looked at, and what came of it."""
+
+    step: str
+    given: Any
+    outcome: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns it for programs."""
+        return {"step": self.step, "input": self.given, "outcome": self.outcome}
+
+
+class Trace(Protocol):
+    """Where steps are told."""
+
+    def note(self, step: str, given: Any, outcome: str) -> None:
+        """Takes one step."""
+        ...
+
+
+class Silent:
+    """Forgets every step."""
+
+    def note(self, step: str, given: Any, outcome: str) -> None:
+        """Does nothing."""
+
+
+SILENT = Silent()
+
+
+class Steps:
+    """Keeps the steps in order."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+
+    def note(self, step: str, given: Any, outcome: str) -> None:
+        """Keeps one step."""
+        self.steps.append(Step(step, given, outcome))

@@ -1,0 +1,1 @@
+"""What operators have steered without being asked: defaults, profiles, rules."""

@@ -1,0 +1,1 @@
+"""Tenants and their keys: who may be steered by what, and how strongly."""
