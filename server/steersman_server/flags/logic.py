@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 
 from pydantic import JsonValue
@@ -10,6 +9,10 @@ from pydantic import JsonValue
 MAX_DEPTH = 24
 MAX_NODES = 1024
 """Objects, arrays and literals of one expression: about 0.1 ms of evaluation."""
+MAX_TEXT = 1024
+"""Characters of one literal."""
+MAX_NUMBER = 2**53
+"""Whole numbers that every JSON reader keeps; products of a thousand stay small."""
 MAX_WEIGHT_SUM = 2**31 - 1
 """flagd's own limit for `fractional`."""
 
@@ -82,8 +85,10 @@ def _check_size(targeting: Mapping[str, JsonValue]) -> None:
 def _children(node: object) -> Iterable[object]:
     if isinstance(node, dict):
         return list(node.values())
-    if isinstance(node, float) and not math.isfinite(node):
-        raise ValueError("targeting holds a number that is not finite")
+    if isinstance(node, int | float) and not abs(node) <= MAX_NUMBER:  # NaN too
+        raise ValueError(f"targeting holds a number beyond {MAX_NUMBER}, or none at all")
+    if isinstance(node, str) and len(node) > MAX_TEXT:
+        raise ValueError(f"targeting holds a text of {len(node)} characters, at most {MAX_TEXT}")
     return node if isinstance(node, list) else ()
 
 
