@@ -67,6 +67,8 @@ TARGETINGS: list[tuple[Any, str]] = [
     ({"if": [{"sem_ver": ["1.0.0", "=>", "1.0.0"]}, "mild"]}, "'sem_ver' takes"),
     ({"if": [{"starts_with": [{"var": "model"}]}, "mild"]}, "takes 2 arguments"),
     ({"map": [[1], {"map": [[1], 1]}]}, "inside another iteration"),
+    ({"map": [{"map": [[1], 1]}, 1]}, "inside another iteration"),
+    ({"if": [{"some": [[1], {"in": [1, list(range(40))]}]}, "mild"]}, "repeats more than 32"),
     ({"if": [deep(30), "mild"]}, "nested more than"),
     ({"if": [{"in": [1, list(range(2000))]}, "mild"]}, "more than 1024 parts"),
     ({"if": [{"*": [10**16, 1]}, "mild"]}, "a number beyond"),

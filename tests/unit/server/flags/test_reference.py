@@ -35,12 +35,16 @@ def operations(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         of(["!", "!!"], 1, 1),
         of(["starts_with", "ends_with"], 2, 2),
         st.builds(lambda a, c, b: {"sem_ver": [a, c, b]}, inner, comparisons, inner),
-        st.builds(lambda items, body: {"some": [items, body]}, inner, inner.filter(flat)),
+        st.builds(lambda items, body: {"some": [items, body]}, inner.filter(flat), small(inner)),
     )
 
 
 def flat(node: Any) -> bool:
     return "some" not in str(node)
+
+
+def small(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return inner.filter(lambda node: flat(node) and len(str(node)) < 60)
 
 
 conditions = st.recursive(scalars | variables, operations, max_leaves=8)
