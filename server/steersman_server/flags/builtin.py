@@ -63,11 +63,12 @@ def off_is_final(key: str) -> bool:
 
 def check_gate(key: str, definition: FlagDefinition) -> None:
     """Raises `CallerError(invalid_flag)` when a built-in flag is given other variants."""
-    gate_variants: dict[str, object] = {ON: True, OFF: False}
-    if is_gate(key) and definition.variants != gate_variants:
+    variants = definition.variants
+    right = len(variants) == 2 and variants.get(ON) is True and variants.get(OFF) is False
+    if is_gate(key) and not right:  # by identity: 1 == True
         raise CallerError(
             f"flag {key!r} is built in and has the variants on (true) and off (false), got "
-            f"{', '.join(definition.variants)}; define a flag of your own for other variants",
+            f"{', '.join(variants)}; define a flag of your own for other variants",
             code="invalid_flag",
             param=f"flags.{key}.variants",
         )

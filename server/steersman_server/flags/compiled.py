@@ -70,10 +70,15 @@ def switched_off(key: str, definition: FlagDefinition) -> bool:
     return off_is_final(key) and default_off
 
 
+def is_final(key: str, definition: FlagDefinition) -> bool:
+    """Returns whether one variant holds for everybody, overrides and targeting unasked."""
+    return definition.state == "DISABLED" or switched_off(key, definition)
+
+
 def compile_flag(key: str, record: FlagRecord) -> CompiledFlag:
     """Returns the flag ready for requests."""
     definition = record.definition
-    final = definition.state == "DISABLED" or switched_off(key, definition)
+    final = is_final(key, definition)
     safe = OFF if is_gate(key) and OFF in definition.variants else definition.default_variant
     if definition.state == "DISABLED":
         otherwise = _evaluation(key, definition, safe, "disabled")

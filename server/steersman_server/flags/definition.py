@@ -15,13 +15,11 @@ from pydantic import (
     StrictInt,
     StrictStr,
     StringConstraints,
-    ValidationError,
     field_validator,
     model_validator,
 )
 
 from steersman_vectors.card import Name
-from steersman_vectors.errors import CallerError
 from steersman_vectors.names import check_name
 
 from .logic import check_targeting
@@ -113,20 +111,6 @@ def check_flag_key(key: str) -> str:
     else:
         check_name(key, what="flag key")
     return key
-
-
-def read_definition(key: str, value: object) -> FlagDefinition:
-    """Returns the definition in parsed JSON; raises `CallerError(invalid_flag, invalid_name)`."""
-    check_flag_key(key)
-    try:
-        return FlagDefinition.model_validate(value)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(["flags", key, *(str(part) for part in first["loc"])])[:160]
-        why = first["msg"].removeprefix("Value error, ")
-        raise CallerError(
-            f"invalid flag {key!r}: {why}, at {where!r}", code="invalid_flag", param=where
-        ) from error
 
 
 def _type_of(value: JsonValue) -> str:
