@@ -1,0 +1,1 @@
+"""What the latest user turn is about: billing, delivery, safety, or whatever was trained."""

@@ -1,0 +1,86 @@
+"""The trained classifier: a static embedding and a linear head with an abstain threshold.
+
+It runs inside the event loop's thread: a turn of 4,001 characters, the most there is, takes less
+than handing it to another thread and back would add to its latency (docs/benchmarks/intents.md).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .contract import Intent
+from .head import Floats, Head, best_of
+from .static_embedding import BLOCK, Ids, StaticEmbedding, unit
+from .user_turn import UserTurn
+
+SOURCE = "embedding"
+
+
+class EmbeddingClassifier:
+    """Labels a turn in three steps.
+
+    1. Safety, in the whole turn and in every 32 tokens of a long one: a safety label whose
+       probability reaches `safety_threshold` wins, so that it cannot be buried.
+    2. The best label of the whole turn, if its probability reaches `threshold`.
+    3. Else the same once more with the earlier turns before it: "and how long will that take?"
+    """
+
+    def __init__(
+        self,
+        embedding: StaticEmbedding,
+        head: Head,
+        *,
+        labels: tuple[str, ...],
+        safety_labels: frozenset[str],
+        threshold: float,
+        safety_threshold: float,
+    ) -> None:
+        self.embedding, self.head = embedding, head
+        self.labels, self.safety_labels = labels, safety_labels
+        self.threshold, self.safety_threshold = threshold, safety_threshold
+        self._safety = [i for i, name in enumerate(head.classes) if name in safety_labels]
+
+    async def classify(self, turn: UserTurn) -> Intent:
+        """Returns the intent of a turn."""
+        return self.judge(turn)
+
+    def judge(self, turn: UserTurn) -> Intent:
+        """Returns the intent of a turn, to callers without an event loop too."""
+        ids = self.embedding.ids(turn.text)
+        alone = self._judge_ids(ids)
+        if alone.label is not None or not turn.context:
+            return alone
+        earlier = [self.embedding.ids(text) for text in turn.context]
+        together = self._judge_ids(np.concatenate([*earlier, ids]))
+        return alone if together.label is None else together
+
+    async def aclose(self) -> None:
+        """Does nothing: there is nothing to close."""
+
+    def _judge_ids(self, ids: Ids) -> Intent:
+        if len(ids) == 0:
+            return Intent(None, 0.0, None, SOURCE)
+        shares = self.head.probabilities(unit(self._views(ids)))
+        safety = self._worst(shares)
+        if safety is not None:
+            return Intent(safety[0], safety[1], safety[0], SOURCE)
+        best, score = best_of(self.head.classes, shares[0])
+        return Intent(best if score >= self.threshold else None, score, best, SOURCE)
+
+    def _views(self, ids: Ids) -> Floats:
+        """Returns the sums over the whole turn, then over each two neighbouring blocks of it."""
+        blocks = self.embedding.blocks(ids)
+        whole: Floats = blocks.sum(axis=0, keepdims=True)
+        if len(ids) <= 2 * BLOCK or not self._safety:
+            return whole
+        return np.concatenate([whole, blocks[:-1] + blocks[1:]])
+
+    def _worst(self, shares: Floats) -> tuple[str, float] | None:
+        """Returns the safety label that is likeliest in any view, where it is likely enough."""
+        if not self._safety:
+            return None
+        peaks = shares[:, self._safety].max(axis=0)
+        index = int(peaks.argmax())
+        score = float(peaks[index])
+        name = self.head.classes[self._safety[index]]
+        return (name, score) if score >= self.safety_threshold else None
