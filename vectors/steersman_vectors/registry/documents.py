@@ -51,7 +51,8 @@ def field_of(kind: DocumentKind, document_id: str) -> str:
 
 def set_document(kind: DocumentKind, document_id: str, value: object) -> DocumentWrite:
     """Returns the write of a document; raises `CallerError`: invalid_name, document_too_large."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    # In the order it was given: a flag's variants lie in theirs along its buckets.
+    text = json.dumps(value, separators=(",", ":"))
     if len(text.encode()) > MAX_BYTES:
         raise CallerError(
             f"the {kind} {document_id!r} takes {len(text.encode())} bytes; at most {MAX_BYTES} "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any, Self, cast
 
 from ..errors import OperatorError
@@ -158,6 +158,19 @@ class RegistryReader:
             found = await self._bulk.xrevrange(layout.LOG, count=limit)
         entries = cast(list[tuple[bytes, dict[bytes, bytes]]], found)
         return [layout.decode_log(entry_id, fields) for entry_id, fields in entries]
+
+    async def log_backwards(self) -> AsyncIterator[LogEntry]:
+        """Yields every change, newest first, reading a page at a time."""
+        newest = "+"
+        while True:
+            with translated(self._url):
+                found = await self._bulk.xrevrange(layout.LOG, max=newest, count=LOG_PAGE)
+            page = cast(list[tuple[bytes, dict[bytes, bytes]]], found)
+            for entry_id, fields in page:
+                yield layout.decode_log(entry_id, fields)
+            if len(page) < LOG_PAGE:
+                return
+            newest = f"({page[-1][0].decode()}"
 
     async def wait_for_change(self, after: int, timeout_s: float) -> int:
         """Returns the revision as soon as it exceeds `after`, or what it is after `timeout_s`.
