@@ -61,14 +61,19 @@ def off_is_final(key: str) -> bool:
     return is_gate(key) and key != STEERING_OVERRIDE
 
 
-def check_gate(key: str, definition: FlagDefinition) -> None:
-    """Raises `CallerError(invalid_flag)` when a built-in flag is given other variants."""
+def misshapen(key: str, definition: FlagDefinition) -> bool:
+    """Returns whether a built-in flag has other variants than on (true) and off (false)."""
     variants = definition.variants
     right = len(variants) == 2 and variants.get(ON) is True and variants.get(OFF) is False
-    if is_gate(key) and not right:  # by identity: 1 == True
+    return is_gate(key) and not right  # by identity: 1 == True
+
+
+def check_gate(key: str, definition: FlagDefinition) -> None:
+    """Raises `CallerError(invalid_flag)` when a built-in flag is given other variants."""
+    if misshapen(key, definition):
         raise CallerError(
             f"flag {key!r} is built in and has the variants on (true) and off (false), got "
-            f"{', '.join(variants)}; define a flag of your own for other variants",
+            f"{', '.join(definition.variants)}; define a flag of your own for other variants",
             code="invalid_flag",
             param=f"flags.{key}.variants",
         )

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from openfeature.contrib.tools.flagd.core.targeting import targeting as evaluate_targeting
 from pydantic import JsonValue
 
-from .builtin import OFF, is_gate, off_is_final
+from .builtin import OFF, is_gate, misshapen, off_is_final
 from .context import FlagContext
 from .definition import FlagDefinition, FlagRecord
 from .evaluation import Evaluation, Reason
@@ -72,32 +72,40 @@ def switched_off(key: str, definition: FlagDefinition) -> bool:
 
 def is_final(key: str, definition: FlagDefinition) -> bool:
     """Returns whether one variant holds for everybody, overrides and targeting unasked."""
-    return definition.state == "DISABLED" or switched_off(key, definition)
+    return (
+        definition.state == "DISABLED"
+        or switched_off(key, definition)
+        or misshapen(key, definition)
+    )
 
 
 def compile_flag(key: str, record: FlagRecord) -> CompiledFlag:
     """Returns the flag ready for requests."""
     definition = record.definition
     final = is_final(key, definition)
-    safe = OFF if is_gate(key) and OFF in definition.variants else definition.default_variant
+
+    def variant(name: str, reason: Reason) -> Evaluation:
+        return Evaluation(key, name, definition.variants[name], reason)
+
+    def safe(reason: Reason) -> Evaluation:
+        if is_gate(key):
+            return Evaluation(key, OFF, False, reason)
+        return variant(definition.default_variant, reason)
+
     if definition.state == "DISABLED":
-        otherwise = _evaluation(key, definition, safe, "disabled")
+        otherwise = safe("disabled")
+    elif misshapen(key, definition):  # nobody can define it so; the registry may hold anything
+        otherwise = safe("error")
     else:
-        reason: Reason = "static" if definition.targeting is None else "default"
-        otherwise = _evaluation(key, definition, definition.default_variant, reason)
+        static = definition.targeting is None
+        otherwise = variant(definition.default_variant, "static" if static else "default")
     overrides = {} if final else record.overrides
     return CompiledFlag(
         key=key,
         record=record,
-        overrides={t: _evaluation(key, definition, v, "override") for t, v in overrides.items()},
+        overrides={tenant: variant(own, "override") for tenant, own in overrides.items()},
         targeting=None if final else definition.targeting,
-        matches={
-            v: _evaluation(key, definition, v, "targeting_match") for v in definition.variants
-        },
+        matches={name: variant(name, "targeting_match") for name in definition.variants},
         otherwise=otherwise,
-        failed=_evaluation(key, definition, safe, "error"),
+        failed=safe("error"),
     )
-
-
-def _evaluation(key: str, definition: FlagDefinition, variant: str, reason: Reason) -> Evaluation:
-    return Evaluation(key, variant, definition.variants[variant], reason)

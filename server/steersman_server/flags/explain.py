@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from openfeature.contrib.tools.flagd.core.targeting import targeting as evaluate_targeting
 from pydantic import JsonValue
 
+from .builtin import misshapen
 from .compiled import CompiledFlag, switched_off
 from .context import FlagContext
 from .definition import FlagRecord
@@ -40,6 +41,8 @@ def explain_missing(key: str, known: Mapping[str, FlagRecord]) -> list[Step]:
 def _state(flag: CompiledFlag) -> str:
     if flag.record.definition.state == "DISABLED":
         return f"disabled: {flag.otherwise.variant} for everybody"
+    if misshapen(flag.key, flag.record.definition):
+        return "a built-in flag without on (true) and off (false): off for everybody"
     if switched_off(flag.key, flag.record.definition):
         return "switched off for everybody; overrides have no say"
     return "enabled"

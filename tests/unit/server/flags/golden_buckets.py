@@ -13,7 +13,7 @@ from openfeature.contrib.tools.flagd.core import FlagdCore
 from openfeature.evaluation_context import EvaluationContext
 
 PAGE = Path(__file__).with_suffix(".json")
-FLAGS = ["steering", "vector.empathy", "ab-empathy"]
+FLAGS = ["empathy-dose", "tone.v2_b", "ab"]
 WEIGHTS = [
     [["on", 10], ["off", 90]],
     [["on", 50], ["off", 50]],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 import pytest
+from pydantic import JsonValue
 
 from steersman_server.flags.context import FlagContext
 from steersman_server.flags.definition import FlagRecord
@@ -102,9 +103,24 @@ def test_a_request_cannot_pose_as_another_tenant() -> None:
     assert flags.evaluate("ab", posing).variant == "control"
 
 
-def test_a_gate_with_foreign_variants_is_not_enabled() -> None:
-    strange = ab(variants={"on": "yes", "off": "no"}, defaultVariant="on")
-    assert not FlagSet.of({"steering": strange}).enabled("steering", context())
+@pytest.mark.parametrize(
+    "variants",
+    [{"on": "yes", "off": "no"}, {"on": True}, {"on": 1, "off": 0}, {"on": True, "x": True}],
+)
+def test_a_gate_with_foreign_variants_is_off(variants: dict[str, JsonValue]) -> None:
+    for state in ("ENABLED", "DISABLED"):
+        strange = ab({"acme": "on"}, variants=variants, defaultVariant="on", state=state)
+        flags = FlagSet.of({"steering": strange})
+        assert not flags.enabled("steering", context("acme"))
+        assert flags.explain("steering", context("acme"))[-1].outcome["variant"] == "off"
+
+
+def test_outcomes_that_are_truth_values_name_variants_as_in_flagd() -> None:
+    targeting = {"==": [{"var": "tenant"}, "acme"]}
+    truth = ab(variants={"true": 1.0, "false": 0.0}, defaultVariant="false", targeting=targeting)
+    flags = FlagSet.of({"ab": truth})
+    assert flags.evaluate("ab", context("acme")).value == 1.0
+    assert flags.evaluate("ab", context("globex")).reason == "targeting_match"
 
 
 def test_versions_that_callers_made_up_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -59,6 +59,7 @@ def targetings(draw: st.DrawFn, variants: list[str]) -> dict[str, Any] | None:
     by = st.just([]) | st.builds(lambda node: [node], variables | texts)
     fractional = st.builds(lambda b, s: {"fractional": [*b, *s]}, by, shares)
     outcomes = names | fractional | st.none() | st.builds(lambda p: {"var": p}, paths)
+    outcomes |= st.builds(lambda c: {"!": [c]}, conditions)
     branch = st.builds(lambda c, a, b: {"if": [c, a, b]}, conditions, outcomes, outcomes)
     chosen: dict[str, Any] | None = draw(branch | fractional | st.none())
     return chosen
@@ -71,6 +72,7 @@ def records(draw: st.DrawFn, key: str) -> FlagRecord:
         kinds: list[dict[str, Any]] = [
             variants,
             {"control": 0, "mild": 0.5, "strong": 1},
+            {"true": True, "false": False},
             {"a": "x", "b": ""},
             {"a": {"empathy": 0.4}, "b": {"empathy": None}},
         ]
