@@ -10,7 +10,10 @@ import typer
 from steersman_vectors.errors import CallerError, SteersmanError
 
 from . import fingerprint, serve
+from .flags import flags
+from .keys import keys
 from .output import EXIT_CODES, exit_code, print_error, printable
+from .tenants import tenants
 from .vectors import vectors
 
 HELP = """
@@ -22,7 +25,9 @@ Examples:
 
   steersman vectors import empathy.gguf --name empathy --model ./my-model
 
-  steersman vectors list
+  steersman tenants create acme --allow-vector empathy
+
+  steersman flags set steering off
 """
 
 app = typer.Typer(
@@ -34,6 +39,9 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(vectors, name="vectors")
+app.add_typer(tenants, name="tenants")
+app.add_typer(keys, name="keys")
+app.add_typer(flags, name="flags")
 serve.register(app)
 fingerprint.register(app)
 
