@@ -13,6 +13,8 @@ from . import fingerprint, serve
 from .flags import flags
 from .keys import keys
 from .output import EXIT_CODES, exit_code, print_error, printable
+from .policies import policies
+from .profiles import profiles
 from .tenants import tenants
 from .vectors import vectors
 
@@ -42,6 +44,8 @@ app.add_typer(vectors, name="vectors")
 app.add_typer(tenants, name="tenants")
 app.add_typer(keys, name="keys")
 app.add_typer(flags, name="flags")
+app.add_typer(policies, name="policies")
+app.add_typer(profiles, name="profiles")
 serve.register(app)
 fingerprint.register(app)
 

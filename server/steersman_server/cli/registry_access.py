@@ -60,6 +60,19 @@ def run(where: Where, operation: Callable[[RegistryStore], Awaitable[T]]) -> T:
         return asyncio.run(_with_store(url, operation))
 
 
+def look(where: Where, operation: Callable[[RegistryStore], Awaitable[T]]) -> T:
+    """Returns what an operation that only reads returns; creates no registry for it.
+
+    Raises `CallerError(registry_missing)` where there is none.
+    """
+    if not where.exists:
+        raise CallerError(
+            f"there is no registry in {where}; name one with --data-dir or --redis-url",
+            code="registry_missing",
+        )
+    return run(where, operation)
+
+
 def read_snapshot(where: Where) -> RegistrySnapshot:
     """Returns what the registry holds; an empty snapshot, and no new folder, where there is none.
 

@@ -12,9 +12,9 @@ from ..configuration import Configuration
 from ..flags.builtin import vector_flag
 from ..flags.context import FlagContext
 from ..flags.definition import VECTOR_PREFIX, FlagRecord
-from ..tenants.tenant import LOCAL, UNRESTRICTED
+from ..tenants.tenant import LOCAL
 from .flags import find_flag
-from .tenants import find_tenant
+from .policies import limits_of
 
 
 def flag_steps(
@@ -27,8 +27,7 @@ def flag_steps(
     `MissingError(not_found)`.
     """
     find_flag(configuration, key)
-    limits = UNRESTRICTED if tenant == LOCAL else find_tenant(configuration, tenant)
-    asked = {**limits.labels, **(labels or {})}
+    asked = {**limits_of(configuration, tenant).labels, **(labels or {})}
     context = FlagContext(
         tenant=tenant,
         targeting_key=user or tenant,
