@@ -12,6 +12,7 @@ from steersman_vectors.errors import CallerError, SteersmanError
 from . import fingerprint, serve
 from .flags import flags
 from .keys import keys
+from .kill_switch import kill_switch
 from .output import EXIT_CODES, exit_code, print_error, printable
 from .policies import policies
 from .profiles import profiles
@@ -46,6 +47,7 @@ app.add_typer(keys, name="keys")
 app.add_typer(flags, name="flags")
 app.add_typer(policies, name="policies")
 app.add_typer(profiles, name="profiles")
+app.add_typer(kill_switch, name="kill-switch")
 serve.register(app)
 fingerprint.register(app)
 
