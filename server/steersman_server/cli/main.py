@@ -9,7 +9,7 @@ import typer
 
 from steersman_vectors.errors import CallerError, SteersmanError
 
-from . import fingerprint, serve
+from . import explain, fingerprint, serve
 from .flags import flags
 from .keys import keys
 from .kill_switch import kill_switch
@@ -50,6 +50,7 @@ app.add_typer(profiles, name="profiles")
 app.add_typer(kill_switch, name="kill-switch")
 serve.register(app)
 fingerprint.register(app)
+explain.register(app)
 
 
 @app.callback(invoke_without_command=True)
