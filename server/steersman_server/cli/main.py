@@ -9,7 +9,7 @@ import typer
 
 from steersman_vectors.errors import CallerError, SteersmanError
 
-from . import explain, fingerprint, serve
+from . import audit, explain, fingerprint, serve
 from .flags import flags
 from .keys import keys
 from .kill_switch import kill_switch
@@ -51,6 +51,7 @@ app.add_typer(kill_switch, name="kill-switch")
 serve.register(app)
 fingerprint.register(app)
 explain.register(app)
+audit.register(app)
 
 
 @app.callback(invoke_without_command=True)
