@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
+from .home import expand_home
 from .model_dir import unreadable
 
 CHUNK_BYTES = 4 * 1024 * 1024
@@ -91,9 +92,13 @@ class FileHashes:
 
 
 def default_cache_path() -> Path:
-    """Returns `$XDG_CACHE_HOME/steersman/file-hashes.json`, below ~/.cache when that is not set."""
+    """Returns `$XDG_CACHE_HOME/steersman/file-hashes.json`, below ~/.cache when that is not set.
+
+    Raises `CallerError(path_unusable)`.
+    """
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "steersman" / "file-hashes.json"
+    remedy = "set XDG_CACHE_HOME to a folder for caches"
+    return expand_home(base, remedy=remedy) / "steersman" / "file-hashes.json"
 
 
 class _Counter:

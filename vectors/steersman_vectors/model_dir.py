@@ -41,7 +41,12 @@ def resolve_model_dir(model: str) -> Path:
     """
     if not model.strip():
         raise _not_found(model, "no name", "a model folder or a hub name")
-    path = Path(model).expanduser()
+    try:
+        path = Path(model).expanduser()
+    except RuntimeError as error:
+        raise _not_found(
+            model, "~ for a user who has no home directory here", "a model folder or a hub name"
+        ) from error
     if path.is_dir():
         return path
     if path.is_file():

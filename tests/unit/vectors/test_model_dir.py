@@ -89,7 +89,7 @@ def test_weights_and_tokenizers_of_older_formats(tmp_path: Path) -> None:
 
 def test_a_folder_resolves_to_itself_and_other_names_to_a_remedy(model_dir: Path) -> None:
     assert resolve_model_dir(str(model_dir)) == model_dir
-    for model in ("./none", "/none/at/all", "", "a/b/c", str(model_dir / "config.json")):
+    for model in ("./none", "/none/at/all", "", "a/b/c", "~nouser", str(model_dir / "config.json")):
         assert code_of(resolve_model_dir, model) == "model_not_found"
 
 
