@@ -12,9 +12,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from steersman_vectors import file_hashes
-from steersman_vectors.errors import CallerError
-from steersman_vectors.file_hashes import FileHashes, default_cache_path
 from steersman_vectors.fingerprint import fingerprint
 
 from .samples import write_model
@@ -100,55 +97,6 @@ def test_a_flipped_byte_anywhere_counts_even_with_a_warm_cache(
     assert fingerprint(folder).digest != before.digest
 
 
-@pytest.fixture
-def settled(model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A model whose files were written long enough ago to be remembered."""
-    monkeypatch.setattr(file_hashes, "SETTLED_NS", -(10**12))
-    return model_dir
-
-
-def test_unchanged_files_are_hashed_once(settled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = fingerprint(settled)
-    monkeypatch.setattr(file_hashes, "_hash", lambda *_: pytest.fail("hashed again"))
-    assert fingerprint(settled) == before
-
-
-@pytest.mark.parametrize("keep_mtime", [True, False])
-def test_a_changed_file_is_hashed_again(settled: Path, keep_mtime: bool) -> None:
-    before, stat = fingerprint(settled), (settled / SHARD).stat()
-    flip_byte(settled / SHARD)
-    if keep_mtime:
-        os.utime(settled / SHARD, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    assert fingerprint(settled).digest != before.digest
-
-
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"a": 1}', b"\xff"])
-def test_a_damaged_cache_costs_time_only(settled: Path, content: bytes) -> None:
-    before = fingerprint(settled)
-    default_cache_path().write_bytes(content)
-    assert fingerprint(settled) == before
-    entries = json.loads(default_cache_path().read_bytes())
-    for key in entries:
-        entries[key] = ["x"]
-    default_cache_path().write_text(json.dumps(entries))
-    assert fingerprint(settled) == before
-
-
-def test_a_cache_that_cannot_be_written_is_no_error(settled: Path, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    cached = fingerprint(settled, cache_path=tmp_path / "file" / "cache.json")
-    assert cached == fingerprint(settled)
-
-
-def test_blobs_of_the_hub_cache_are_known_by_their_name(tmp_path: Path) -> None:
-    blob = tmp_path / "blobs" / ("d" * 64)
-    blob.parent.mkdir()
-    blob.write_bytes(b"anything")
-    (tmp_path / "model.safetensors").symlink_to(blob)
-    path = tmp_path / "model.safetensors"
-    assert FileHashes().sha256([path])[path].sha256 == "d" * 64
-
-
 def test_progress_counts_every_byte(model_dir: Path) -> None:
     calls: list[tuple[int, int]] = []
     fingerprint(model_dir, progress=lambda done, total: calls.append((done, total)))
@@ -156,15 +104,3 @@ def test_progress_counts_every_byte(model_dir: Path) -> None:
     size = sum(path.stat().st_size for path in hashed)
     assert calls[-1] == (size, size)
     assert calls == sorted(calls)
-
-
-def test_a_file_that_changes_while_it_is_hashed_is_refused(
-    model_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def hash_and_touch(path: Path, *_: Any) -> str:
-        os.utime(path, (1, 1))
-        return "0" * 64
-
-    monkeypatch.setattr(file_hashes, "_hash", hash_and_touch)
-    with pytest.raises(CallerError, match="changed while it was being read"):
-        fingerprint(model_dir)
