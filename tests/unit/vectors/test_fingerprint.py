@@ -25,6 +25,11 @@ def edit_config(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
     (folder / "config.json").write_text(json.dumps(config))
 
 
+def edit_tokenizer(folder: Path, **changes: Any) -> None:
+    path = folder / "tokenizer_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
 def flip_byte(path: Path, at: int = -1) -> None:
     data = bytearray(path.read_bytes())
     data[at] ^= 1
@@ -39,6 +44,17 @@ SAME: dict[str, Callable[[Path], Any]] = {
     "name of a shard": lambda d: (d / SHARD).rename(d / "other.safetensors"),
     "library version": lambda d: edit_config(d, lambda c: c.update(transformers_version="9")),
     "dtype": lambda d: edit_config(d, lambda c: c.update(dtype=c.pop("torch_dtype"))),
+    "generation keys": lambda d: edit_config(d, lambda c: c.update(temperature=2.0, top_k=3)),
+    "generation keys of the text part": lambda d: edit_config(
+        d, lambda c: c["text_config"].update(top_k=3)
+    ),
+    "generation keys of a deeper text part": lambda d: edit_config(
+        d, lambda c: c["thinker_config"]["text_config"].update(top_k=3)
+    ),
+    "the tokenizer's old path": lambda d: edit_tokenizer(d, name_or_path="/elsewhere"),
+    "chat template in the tokenizer's config": lambda d: edit_tokenizer(d, chat_template="x"),
+    "code that nobody asks for": lambda d: (d / "train.py").write_text("x"),
+    "Mistral's config beside other weights": lambda d: (d / "params.json").write_text("{}"),
     "key order": lambda d: edit_config(
         d, lambda c: [c.update({k: c.pop(k)}) for k in sorted(c, reverse=True)]
     ),
@@ -53,7 +69,25 @@ DIFFERENT: dict[str, Callable[[Path], Any]] = {
     "a nested key": lambda d: edit_config(d, lambda c: c["rope_scaling"].update(factor=4.0)),
     "a key nobody listed": lambda d: edit_config(d, lambda c: c.update(_sliding_window_pattern=6)),
     "quantisation": lambda d: edit_config(d, lambda c: c.update(quantization_config={"bits": 4})),
-    "quantisation file": lambda d: (d / "quantize_config.json").write_text('{"bits": 4}'),
+    "hf_quant_config.json": lambda d: (d / "hf_quant_config.json").write_text('{"bits": 4}'),
+    "quantize_config.json": lambda d: (d / "quantize_config.json").write_text('{"bits": 4}'),
+    "quant_config.json": lambda d: (d / "quant_config.json").write_text('{"bits": 4}'),
+    "quantisation of the text part": lambda d: edit_config(
+        d, lambda c: c["text_config"].update(quantization_config={"bits": 4})
+    ),
+    "a generation key that is the model's own": lambda d: edit_config(
+        d, lambda c: c["ffn_config"].update(top_k=3)
+    ),
+    "a generation key within the text part": lambda d: edit_config(
+        d, lambda c: c["text_config"]["router"].update(temperature=2.0)
+    ),
+    "a key of the tokenizer's config": lambda d: edit_tokenizer(d, add_bos_token=False),
+    "no tokenizer config": lambda d: (d / "tokenizer_config.json").unlink(),
+    "special tokens": lambda d: (d / "special_tokens_map.json").write_text("{}"),
+    "added tokens": lambda d: (d / "added_tokens.json").write_text("{}"),
+    "a second tokenizer": lambda d: (d / "tekken.json").write_text("{}"),
+    "weights that vLLM prefers": lambda d: shutil.copy(d / SHARD, d / "consolidated.safetensors"),
+    "more config": lambda d: (d / "sparse_attention_config.json").write_text("{}"),
 }
 
 
@@ -70,6 +104,26 @@ def test_what_does_not_change_the_model_does_not_change_the_digest(
 def test_what_changes_the_model_changes_the_digest(model_dir: Path, what: str) -> None:
     before = fingerprint(model_dir)
     DIFFERENT[what](model_dir)
+    assert fingerprint(model_dir).digest != before.digest
+
+
+def test_mistral_s_config_counts_where_its_weights_are(model_dir: Path) -> None:
+    shutil.copy(model_dir / SHARD, model_dir / "consolidated.safetensors")
+    seen = {fingerprint(model_dir).digest}
+    params: dict[str, Any]
+    for params in ({}, {"dim": 8}, {"dim": 8, "moe": {"temperature": 1}}):
+        (model_dir / "params.json").write_text(json.dumps(params))
+        seen.add(fingerprint(model_dir).digest)
+    assert len(seen) == 4
+
+
+@pytest.mark.parametrize("asks", ["config.json", "tokenizer_config.json"])
+def test_code_counts_where_the_model_brings_it(model_dir: Path, asks: str) -> None:
+    (model_dir / "modeling_x.py").write_text("1")
+    config = json.loads((model_dir / asks).read_text())
+    (model_dir / asks).write_text(json.dumps({**config, "auto_map": {"AutoModel": "modeling_x.X"}}))
+    before = fingerprint(model_dir)
+    (model_dir / "modeling_x.py").write_text("2")
     assert fingerprint(model_dir).digest != before.digest
 
 
