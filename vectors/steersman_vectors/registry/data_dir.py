@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import OperatorError
+from ..home import expand_home
 
 Role = Literal["server", "command"]
 LOCK_FILE = "lock"
@@ -31,8 +32,12 @@ class Holder:
 
 
 def registry_dir(data_dir: Path) -> Path:
-    """Returns where the registry of a data directory lives."""
-    return data_dir.expanduser().absolute() / "registry"
+    """Returns where the registry of a data directory lives.
+
+    Raises `CallerError(path_unusable)` for the home directory of nobody.
+    """
+    remedy = "choose another data directory"
+    return expand_home(data_dir, remedy=remedy).absolute() / "registry"
 
 
 def prepare(data_dir: Path) -> Path:
