@@ -10,11 +10,13 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
+import redis as redis_client
 
 from steersman_server import live_registry
 from steersman_server.live_registry import LiveRegistry
 from steersman_vectors.errors import OperatorError
 from steersman_vectors.registry import reader
+from steersman_vectors.registry.embedded import open_registry
 from steersman_vectors.registry.local_copy import LocalCopy
 from steersman_vectors.registry.snapshot import RegistrySnapshot
 from steersman_vectors.registry.store import RegistryStore
@@ -44,10 +46,16 @@ def local(tmp_path: Path) -> LocalCopy:
     return LocalCopy(tmp_path / "copy")
 
 
-async def publish(redis: RedisServer, seed: int, name: str = "calm") -> int:
-    async with RegistryStore(redis.url) as store:
+async def publish(redis: RedisServer | str, seed: int, name: str = "calm") -> int:
+    async with RegistryStore(redis if isinstance(redis, str) else redis.url) as store:
         done = await store.publish(vector(seed), name=name, fingerprint=FP_A, actor="x")
         return done.version
+
+
+def answers(url: str) -> bool:
+    with suppress(redis_client.RedisError), redis_client.Redis.from_url(url) as client:
+        return bool(client.ping())
+    return False
 
 
 @asynccontextmanager
@@ -125,6 +133,20 @@ async def test_it_serves_on_and_catches_up_when_redis_is_back(
             redis.start()
         await publish(redis, 1)
         await until(lambda: live.snapshot.revision == 2 and not live.stale)
+
+
+async def test_it_recovers_when_its_private_valkey_was_shut_down(
+    tmp_path: Path, local: LocalCopy
+) -> None:
+    with open_registry(tmp_path / "data") as registry:
+        await publish(registry.url, 0)
+        async with following(registry.url, local) as live:
+            with redis_client.Redis.from_url(registry.url) as client:
+                client.shutdown(nosave=True)
+            assert live.snapshot.revision == 1
+            await until(lambda: answers(registry.url))
+            await publish(registry.url, 1)
+            await until(lambda: live.snapshot.revision == 2 and not live.stale)
 
 
 async def test_a_start_while_redis_is_down_takes_the_copy_and_says_so(
