@@ -9,7 +9,7 @@ import typer
 
 from steersman_vectors.errors import CallerError, SteersmanError
 
-from . import fingerprint, serve
+from . import fingerprint, intents, serve
 from .output import EXIT_CODES, exit_code, print_error, printable
 from .vectors import vectors
 
@@ -34,6 +34,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(vectors, name="vectors")
+app.add_typer(intents.app, name="intents")
 serve.register(app)
 fingerprint.register(app)
 

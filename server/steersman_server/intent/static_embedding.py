@@ -33,8 +33,9 @@ FILES = ("model.safetensors", "tokenizer.json")
 SHIPPED = Path(__file__).parent / "embedding"
 """The embedding that comes with Steersman; see its README."""
 
-BLOCK = 16
-"""Tokens that are summed at once; a long turn is also looked at two blocks at a time."""
+SENTENCE_ENDS = (".", "!", "?")
+LONGEST_SENTENCE = 32
+"""Tokens: a longer one is looked at in pieces."""
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
@@ -56,24 +57,42 @@ class StaticEmbedding:
         self.tokens = tokens
         self.digests = digests
         self.dimensions = int(rows.shape[1])
-        self._sum_dtype = np.int16 if rows.dtype == np.int8 else np.float32
+        self._ends = np.zeros(len(rows), bool)
+        for sign in SENTENCE_ENDS:
+            token = tokens.tokenizer.token_to_id(sign)
+            if token is not None:
+                self._ends[token] = True
 
     def ids(self, text: str) -> Ids:
         """Returns the ids of the text's known tokens; a text beyond the bound is cut (`cut`)."""
         return np.asarray(self.tokens.ids(cut(text)), dtype=np.int64)
 
-    def blocks(self, ids: Ids) -> Floats:
-        """Returns the sums of rows over every BLOCK tokens: `[blocks, dimensions]`."""
-        count = -(-len(ids) // BLOCK)
-        rows = np.zeros((count * BLOCK, self.dimensions), self.rows.dtype)
-        np.take(self.rows, ids, axis=0, out=rows[: len(ids)], mode="clip")
-        sums = rows.reshape(count, BLOCK, self.dimensions).sum(axis=1, dtype=self._sum_dtype)
-        single: Floats = sums.astype(np.float32, copy=False)
-        return single
+    def views(self, ids: Ids) -> Floats:
+        """Returns the unit vectors of the whole text, then of each sentence if it has several.
+
+        A sentence ends behind `.`, `!` or `?`, and after LONGEST_SENTENCE tokens without one.
+        """
+        rows = self.rows[ids].astype(np.float32, copy=False)
+        whole: Floats = rows.sum(axis=0, keepdims=True)
+        starts = self._starts(ids)
+        if len(starts) < 2:
+            return unit(whole)
+        return unit(np.concatenate([whole, np.add.reduceat(rows, starts, axis=0)]))
 
     def encode(self, text: str) -> Floats:
         """Returns the text's vector: `[dimensions]`, of length 1."""
-        return unit(self.blocks(self.ids(text)).sum(axis=0))
+        rows = self.rows[self.ids(text)].astype(np.float32, copy=False)
+        return unit(rows.sum(axis=0))
+
+    def _starts(self, ids: Ids) -> list[int]:
+        """Returns where the sentences of a text begin."""
+        ends = [*(np.flatnonzero(self._ends[ids]) + 1).tolist(), len(ids)]
+        starts: list[int] = []
+        start = 0
+        for end in ends:
+            starts += range(start, end, LONGEST_SENTENCE)
+            start = end
+        return starts
 
 
 def unit(sums: Floats) -> Floats:
