@@ -13,8 +13,9 @@ import pytest
 import torch
 from fastapi import FastAPI
 
-from steersman_server.control.access import AdminAccess
-from steersman_server.control.admin_routes import router
+from steersman_server.access.caller import Operator
+from steersman_server.access.middleware import OPERATOR
+from steersman_server.control.vector_routes import router
 from steersman_vectors.model_dir import ModelShape
 from steersman_vectors.registry.embedded import open_registry
 from steersman_vectors.registry.store import RegistryStore
@@ -28,11 +29,15 @@ async def admin(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
             app = FastAPI()
             app.include_router(router)
             app.state.steering = SimpleNamespace(
-                admin=AdminAccess(mode="loopback"), store=store,
+                store=store,
                 shape=ModelShape(num_layers=LAYERS, hidden_size=HIDDEN),
                 engine=SimpleNamespace(fingerprint=FP_A),
             )  # fmt: skip
-            url, transport = "http://localhost/admin/v1", httpx.ASGITransport(app)
+
+            async def let_in(scope: Any, receive: Any, send: Any) -> None:
+                await app({**scope, OPERATOR: Operator("ann", "admin")}, receive, send)
+
+            url, transport = "http://localhost/admin/v1", httpx.ASGITransport(let_in)
             async with httpx.AsyncClient(base_url=url, transport=transport) as client:
                 yield client
 

@@ -158,10 +158,10 @@ def test_formats_in_which_vllm_reads_other_files_of_the_folder_are_refused(
     for value in {*HF[field], *MISTRAL[field], *NEVER[field]}:
         args = arguments(**{"model_tag": str(tmp_path), "tokenizer": None, field: value})
         if value in allowed[field]:
-            assert complete(args, STEERING, has_api_key=False)
+            assert complete(args, STEERING)
             continue
         with pytest.raises(OperatorError, match="Leave it out") as refusal:
-            complete(args, STEERING, has_api_key=False)
+            complete(args, STEERING)
         assert f"--{field.replace('_', '-')} {value}" in refusal.value.message
         assert refusal.value.code == "engine_option_unsupported"
 
@@ -170,10 +170,10 @@ def test_what_mistral_has_no_own_file_for_is_read_as_hugging_face_s(tmp_path):
     (tmp_path / "consolidated.safetensors").write_text("x")
     base = {"model_tag": str(tmp_path), "load_format": "mistral"}
     for changes in ({"config_format": "hf"}, {"tokenizer_mode": "hf"}):
-        assert complete(arguments(**base, **changes), STEERING, has_api_key=False)
+        assert complete(arguments(**base, **changes), STEERING)
     for changes in ({"config_format": "mistral"}, {"tokenizer_mode": "mistral"}):
         with pytest.raises(OperatorError, match="mistral"):
-            complete(arguments(**base, **changes), STEERING, has_api_key=False)
+            complete(arguments(**base, **changes), STEERING)
 
 
 def test_naming_our_plugin_keeps_the_others():
