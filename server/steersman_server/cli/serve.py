@@ -154,5 +154,17 @@ def register(app: typer.Typer) -> None:
                 code="demo_model_missing",
             )
         args = ("--port", str(port), "--served-model-name", "demo", *DEMO_VLLM_ARGS, *context.args)
+        from ..intent.load import DEMO as DEMO_INTENTS
+
         steering = EngineSteering()
-        run(ServeOptions(str(model), data_dir, steering, args, library=library, try_it=True))
+        run(
+            ServeOptions(
+                str(model),
+                data_dir,
+                steering,
+                args,
+                library=library,
+                try_it=True,
+                intents=DEMO_INTENTS,
+            )
+        )
