@@ -64,15 +64,13 @@ class EmbeddingClassifier:
         safety = self._worst(shares)
         if safety is not None:
             return Intent(safety[0], safety[1], safety[0], SOURCE)
-        best, score = best_of(self.head.classes, shares[0])
+        best, score = best_of(self.head.classes, shares[0].tolist())
         return Intent(best if score >= self.threshold else None, score, best, SOURCE)
 
     def _worst(self, shares: Floats) -> tuple[str, float] | None:
         """Returns the safety label that is likeliest in any view, where it is likely enough."""
-        if not self._safety:
+        peaks = shares.max(axis=0).tolist()
+        score, index = max(((peaks[i], i) for i in self._safety), default=(0.0, -1))
+        if index < 0 or score < self.safety_threshold:
             return None
-        peaks = shares[:, self._safety].max(axis=0)
-        index = int(peaks.argmax())
-        score = float(peaks[index])
-        name = self.head.classes[self._safety[index]]
-        return (name, score) if score >= self.safety_threshold else None
+        return self.head.classes[index], score

@@ -28,6 +28,7 @@ A false alarm costs a turn its steering; a miss steers somebody in danger.
 """
 LOWEST, HIGHEST = 0.3, 0.9
 """Of either threshold."""
+CANDIDATES = np.arange(30, 90) / 100
 
 Indices = NDArray[np.int64]
 
@@ -74,10 +75,10 @@ def answer_threshold(shares: Floats, targets: Indices, classes: tuple[str, ...])
     labelled = shares[:, : len(classes) - 1] if classes[-1] == OTHER else shares
     best, scores = labelled.argmax(axis=1), labelled.max(axis=1)
     right = best == targets
-    for threshold in np.arange(LOWEST, HIGHEST, 0.01):
+    for threshold in CANDIDATES:
         given = scores >= threshold
         if not given.any() or right[given].mean() >= RIGHT_SHARE:
-            return round(float(threshold), 2)
+            return float(threshold)
     return HIGHEST
 
 
@@ -88,9 +89,9 @@ def alarm_threshold(peaks: Floats, is_safety: NDArray[np.bool_]) -> float:
     """
     if is_safety.all():
         return HIGHEST
-    for threshold in np.arange(LOWEST, HIGHEST, 0.01):
+    for threshold in CANDIDATES:
         if (peaks[~is_safety] >= threshold).mean() <= FALSE_ALARMS:
-            return round(float(threshold), 2)
+            return float(threshold)
     return HIGHEST
 
 
