@@ -65,6 +65,12 @@ class ProcessBoard:
         return sorted(found, key=lambda report: report.pid)
 
 
+def living(folder: Path) -> list[int]:
+    """Returns the API processes, of any server, that reported into the folder and live."""
+    pids = (path.stem.partition("-")[2] for path in folder.glob("*-*.json"))
+    return sorted(int(pid) for pid in pids if pid.isdigit() and _lives(int(pid)))
+
+
 def _lives(pid: int) -> bool:
     try:
         os.kill(pid, 0)

@@ -39,7 +39,7 @@ DataDir = Annotated[
         default_factory=default_data_dir,
         callback=expand_data_dir,
         show_default="~/.local/share/steersman",
-        help="Where the registry lives. `vectors` commands also work on a running server's.",
+        help="Where the registry lives; commands work on a running server's, too.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -74,5 +74,13 @@ OnlyModel = Annotated[
     str | None,
     typer.Option(
         "--model", help="Only vectors of this model: a folder, hub name, or sha256:<prefix>."
+    ),
+]
+ForModel = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        help="The base model that the steering must work for: a folder, hub name, or "
+        "sha256:<prefix>. Default: any that has the vectors.",
     ),
 ]

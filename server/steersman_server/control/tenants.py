@@ -71,10 +71,19 @@ async def update_tenant(
 
 
 async def delete_tenant(store: RegistryStore, name: str, *, actor: str) -> Done:
-    """Removes a tenant with its keys, its policy and its overrides of flags, in one step."""
+    """Removes a tenant with its keys, its policy and its overrides of flags, in one step.
+
+    Profiles that still name it are a warning: a tenant of the same name would have them.
+    """
+    warnings: list[str] = []
 
     def decide(now: Configuration) -> Iterator[DocumentWrite]:
         find_tenant(now, name)
+        warnings[:] = [
+            f"profile {profile!r} still names tenant {name!r}"
+            for profile, value in now.profiles.items()
+            if name in value.tenants
+        ]
         for key_id, key in now.keys.values():
             if key.tenant == name:
                 yield delete_document("key", key_id)
@@ -85,7 +94,7 @@ async def delete_tenant(store: RegistryStore, name: str, *, actor: str) -> Done:
                 yield document("flag", flag, set_override(record, name, None))
         yield delete_document("tenant", name)
 
-    return Done(await write(store, decide, actor=actor))
+    return Done(await write(store, decide, actor=actor), tuple(warnings))
 
 
 async def create_key(
