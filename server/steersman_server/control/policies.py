@@ -32,7 +32,7 @@ async def set_policy(
     snapshot = await store.current()
 
     def decide(now: Configuration) -> Iterator[DocumentWrite]:
-        limits = _limits(now, tenant)
+        limits = limits_of(now, tenant)
         problems = policy_problems(policy, limits, now, snapshot, fingerprints, labels)
         if problems:
             raise CallerError(
@@ -47,8 +47,7 @@ async def delete_policy(store: RegistryStore, tenant: str, *, actor: str) -> Don
     """Removes the tenant's rules; its default remains."""
 
     def decide(now: Configuration) -> Iterator[DocumentWrite]:
-        if tenant not in now.policies:
-            raise MissingError(f"tenant {tenant[:80]!r} has no policy", code="not_found")
+        find_policy(now, tenant)
         yield delete_document("policy", tenant)
 
     return Done(await write(store, decide, actor=actor))
@@ -105,5 +104,14 @@ def find_profile(configuration: Configuration, name: str) -> Profile:
     return profile
 
 
-def _limits(configuration: Configuration, tenant: str) -> Tenant:
+def find_policy(configuration: Configuration, tenant: str) -> Policy:
+    """Returns the tenant's policy; raises `MissingError(not_found)` when it has none."""
+    policy = configuration.policies.get(tenant)
+    if policy is None:
+        raise MissingError(f"tenant {tenant[:80]!r} has no policy", code="not_found")
+    return policy
+
+
+def limits_of(configuration: Configuration, tenant: str) -> Tenant:
+    """Returns what a policy of this tenant is checked against; raises `MissingError`."""
     return UNRESTRICTED if tenant == LOCAL else find_tenant(configuration, tenant)
