@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from ..flags.definition import FlagDefinition
 from ..policies.policy import Rule
 from ..policies.profile import Profile
 from ..tenants.keys import Role
 from ..tenants.tenant import Tenant
+
+Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+"""As the views write it, so that it is the same text by command as by HTTP."""
 
 
 class Answer(BaseModel):
@@ -59,9 +61,9 @@ class KeyView(Answer):
     tenant: str | None
     role: Role | None
     label: str
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
+    created_at: Moment
+    expires_at: Moment | None
+    revoked_at: Moment | None
 
 
 class NewKeyView(KeyView):
@@ -188,7 +190,7 @@ class Change(Answer):
     """One change of the registry."""
 
     revision: int
-    at: datetime
+    at: Moment
     actor: str
     kind: str
     subject: str
@@ -206,7 +208,7 @@ class ConfigurationView(BaseModel):
     """What was in force at a revision."""
 
     revision: int
-    at: datetime | None
+    at: Moment | None
     vectors: list[dict[str, Any]]
     aliases: list[dict[str, Any]]
     tenant: dict[str, Any]
