@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from starlette.routing import Route
 
 from .access.middleware import AccessMiddleware
+from .access.redaction import redact_access_log
 from .control import audit_routes, flag_routes, policy_routes, tenant_routes, vector_routes
 from .control.admin_edge import PREFIX
 from .control.admin_errors import NoAdminRoute
@@ -40,6 +41,7 @@ class SteeringEndpointPlugin:
         app.router.routes.append(Route(f"{PREFIX}/{{rest:path}}", NoAdminRoute(), name="no-route"))
         app.add_middleware(SteeringMiddleware, admission=lambda: self.service)
         if self.settings is not None:
+            redact_access_log()
             app.add_middleware(
                 AccessMiddleware, settings=self.settings.access, service=lambda: self.service
             )
