@@ -137,6 +137,9 @@ def of_query(request: Request, known: Sequence[str]) -> CallerError | None:
 class NoAdminRoute:
     """Answers below `/admin/v1/` what no route does: another path, or another method."""
 
+    # NOTE: vLLM lists routes by their endpoint's name when it starts.
+    __name__ = "no_admin_route"
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one request, whatever its method."""
         path, method = scope["path"], scope["method"]
