@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, ConfigDict, Field
 from steersman_vectors.card import Name
 from steersman_vectors.errors import CallerError
 
-from ..tenants.keys import Role
+from ..tenants.keys import ID_CHARACTERS, MAX_LABEL, Role
 from ..tenants.tenant import Tenant
 from . import admin_schemas as schemas
 from . import tenants
@@ -23,7 +23,7 @@ TenantName = Annotated[Name, Path(description="A tenant's name.", examples=["acm
 KeyId = Annotated[
     str,
     Path(
-        pattern="^[0-9a-f]{8}$",
+        pattern=f"^[0-9a-f]{{{ID_CHARACTERS}}}$",
         description="The eight characters after the key's prefix; never the key.",
         examples=["3f9ac210"],
     ),
@@ -54,7 +54,7 @@ class NewKey(Body):
     )
     tenant: Name | None = None
     role: Role | None = None
-    label: str = Field(default="", max_length=200)
+    label: str = Field(default="", max_length=MAX_LABEL)
     expires_at: AwareDatetime | None = None
 
 

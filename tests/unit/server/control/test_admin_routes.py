@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
+from steersman_server.control import tenants
+from steersman_server.control.documents import read
+from steersman_server.tenants.keys import hash_key
+from steersman_vectors.registry.store import RegistryStore
 
 API = "/admin/v1"
 GATE = {"state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": "on"}
@@ -82,6 +88,23 @@ def test_a_keys_life(http, admin):
 
 def mine_revision(http) -> int:
     return done(http.get(f"{API}/tenants"))["revision"]
+
+
+async def test_a_new_key_never_takes_anothers_place(admin, monkeypatch):
+    real, taken = tenants.make_key, admin.keys["acme"].split("_")[1]
+    drawn = iter([taken, taken])
+
+    def make(**fields):
+        made = real(**fields)
+        return replace(made, id=next(drawn, made.id))
+
+    monkeypatch.setattr(tenants, "make_key", make)
+    async with RegistryStore(admin.redis.url) as store:
+        made = await tenants.create_key(store, role="viewer", actor="test")
+        keys = (await read(store)).keys
+    assert made.id != taken
+    assert hash_key(admin.keys["acme"]) in keys
+    assert hash_key(made.secret) in keys
 
 
 def test_flags(http):
