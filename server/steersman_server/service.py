@@ -126,11 +126,6 @@ class SteeringService:
         """Returns what operators have configured, as requests see it."""
         return self.view.configuration
 
-    @property
-    def profiles(self) -> Collection[str]:
-        """Returns the names of all profiles."""
-        return self.configuration.profiles
-
     def profiles_of(self, caller: Caller) -> Collection[str]:
         """Returns the profiles that a caller may choose."""
         return profiles_of(self.configuration.profiles, caller.name)

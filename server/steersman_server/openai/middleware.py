@@ -40,11 +40,6 @@ class Admission(Protocol):
         """Returns the names of the base model."""
         ...
 
-    @property
-    def profiles(self) -> Collection[str]:
-        """Returns the names of all profiles."""
-        ...
-
     def profiles_of(self, caller: Caller) -> Collection[str]:
         """Returns the profiles that a caller may choose."""
         ...
@@ -92,7 +87,9 @@ class SteeringMiddleware:
                 if body.steering:
                     raise not_enabled()
             else:
-                body = read_body(data, admission.models, admission.profiles)
+                # NOTE: a profile that is not for this caller goes on to vLLM, which does not know
+                # it: the answer is the same as for one that does not exist.
+                body = read_body(data, admission.models, admission.profiles_of(caller))
                 scope, request_id = _with_request_id(scope)
                 decision = await admission.admit(caller, path, body, request_id)
                 running = admission.running(caller, decision)

@@ -30,7 +30,6 @@ class FakeAdmission:
         self.failure = None
 
     models = ("m",)
-    profiles = ("formal", "hidden")
 
     def profiles_of(self, caller):
         return ["formal"]
