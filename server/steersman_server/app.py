@@ -6,15 +6,21 @@ from argparse import Namespace
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.routing import Route
 
 from .access.middleware import AccessMiddleware
-from .control.vector_routes import router as vector_router
+from .access.redaction import redact_access_log
+from .control import audit_routes, flag_routes, policy_routes, tenant_routes, vector_routes
+from .control.admin_edge import PREFIX
+from .control.admin_errors import NoAdminRoute
 from .engine.vllm_api import served_chat_template
 from .openai.middleware import SteeringMiddleware
 from .routes import router
 from .service import SteeringService
 from .settings import settings_from_environment
 from .try_it import announce_when_ready
+
+ADMIN_ROUTES = (tenant_routes, flag_routes, policy_routes, vector_routes, audit_routes)
 
 
 class SteeringEndpointPlugin:
@@ -30,9 +36,12 @@ class SteeringEndpointPlugin:
     def attach_router(self, app: FastAPI) -> None:
         """Adds the routes and the middleware: the gate outside, the steering edge inside."""
         app.include_router(router)
-        app.include_router(vector_router)
+        for routes in ADMIN_ROUTES:
+            app.include_router(routes.router)
+        app.router.routes.append(Route(f"{PREFIX}/{{rest:path}}", NoAdminRoute(), name="no-route"))
         app.add_middleware(SteeringMiddleware, admission=lambda: self.service)
         if self.settings is not None:
+            redact_access_log()
             app.add_middleware(
                 AccessMiddleware, settings=self.settings.access, service=lambda: self.service
             )

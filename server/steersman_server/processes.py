@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from steersman_vectors.whole_file import write_whole
+
 
 @dataclass(frozen=True, slots=True)
 class ProcessReport:
@@ -46,11 +48,9 @@ class ProcessBoard:
     def post(self, report: ProcessReport) -> None:
         """Replaces this process's report; a disk that is full costs the report, nothing else."""
         path = self._folder / f"{self._server_pid}-{report.pid}.json"
-        partial = path.with_suffix(f".{os.getpid()}")
         with suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            partial.write_text(json.dumps(asdict(report)))
-            partial.replace(path)
+            write_whole(path, json.dumps(asdict(report)).encode())
 
     def read(self) -> list[ProcessReport]:
         """Returns the reports of the processes that live, by pid; removes those of the dead."""

@@ -11,6 +11,7 @@ from steersman_vectors.errors import CallerError, SteersmanError
 
 from . import audit, explain, fingerprint, serve
 from .flags import flags
+from .intents import app as intents
 from .keys import keys
 from .kill_switch import kill_switch
 from .output import EXIT_CODES, exit_code, print_error, printable
@@ -42,6 +43,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(vectors, name="vectors")
+app.add_typer(intents, name="intents")
 app.add_typer(tenants, name="tenants")
 app.add_typer(keys, name="keys")
 app.add_typer(flags, name="flags")

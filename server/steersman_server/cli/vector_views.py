@@ -13,6 +13,7 @@ from steersman_vectors.registry.snapshot import RegistrySnapshot
 from steersman_vectors.registry.stale import StaleVector
 from steersman_vectors.scale import coefficient
 
+from ..control.audit import redacted
 from ..control.operations import Collected, Comparison
 from .output import printable
 
@@ -72,7 +73,7 @@ def move_line(move: AliasMove) -> str:
 def log_table(entries: Iterable[LogEntry]) -> Table:
     """Returns changes, one a line."""
     table = _table("revision", "at (UTC)", "actor", "what", "subject", "before", "after")
-    for entry in entries:
+    for entry in map(redacted, entries):
         of = entry.subject.split("/")
         subject = f"{of[1]}@{of[2]}" if len(of) == 3 else entry.subject
         table.add_row(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -125,6 +125,16 @@ def readable(text: str) -> Any:
     if isinstance(value, dict):
         return {k: v for k, v in value.items() if k not in SECRET_FIELDS}
     return text
+
+
+def redacted(entry: LogEntry) -> LogEntry:
+    """Returns the change with texts as the log has them, but for what is secret."""
+
+    def text(value: str) -> str:
+        read = readable(value)
+        return json.dumps(read) if isinstance(read, dict) else value
+
+    return replace(entry, before=text(entry.before), after=text(entry.after))
 
 
 def _version(subject: str) -> dict[str, Any]:

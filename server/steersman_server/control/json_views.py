@@ -12,6 +12,7 @@ from steersman_vectors.registry.snapshot import RegistrySnapshot
 from steersman_vectors.registry.stale import StaleVector
 from steersman_vectors.registry.upkeep import Problem
 
+from .audit import redacted
 from .operations import Collected, Comparison
 
 
@@ -74,8 +75,9 @@ def move_json(move: AliasMove) -> dict[str, Any]:
 
 
 def log_json(entries: Iterable[LogEntry]) -> dict[str, Any]:
-    """Returns changes, newest first."""
-    return {"log": [{**asdict(entry), "at": entry.at.isoformat()} for entry in entries]}
+    """Returns changes, newest first, without hashes of keys."""
+    shown = map(redacted, entries)
+    return {"log": [{**asdict(entry), "at": entry.at.isoformat()} for entry in shown]}
 
 
 def diff_json(comparison: Comparison) -> dict[str, Any]:

@@ -67,8 +67,7 @@ async def delete_policy(store: RegistryStore, tenant: str, *, actor: str) -> Don
     """Removes the tenant's rules; its default remains."""
 
     def decide(now: Configuration) -> Iterator[DocumentWrite]:
-        if tenant not in now.policies:
-            raise MissingError(f"tenant {tenant[:80]!r} has no policy", code="not_found")
+        find_policy(now, tenant)
         yield delete_document("policy", tenant)
 
     return Done(await write(store, decide, actor=actor))
@@ -123,6 +122,14 @@ def find_profile(configuration: Configuration, name: str) -> Profile:
         known = ", ".join(configuration.profiles) or "none"
         raise MissingError(f"no profile {name[:80]!r}; there are: {known}", code="not_found")
     return profile
+
+
+def find_policy(configuration: Configuration, tenant: str) -> Policy:
+    """Returns the tenant's policy; raises `MissingError(not_found)` when it has none."""
+    policy = configuration.policies.get(tenant)
+    if policy is None:
+        raise MissingError(f"tenant {tenant[:80]!r} has no policy", code="not_found")
+    return policy
 
 
 def limits_of(configuration: Configuration, tenant: str) -> Tenant:

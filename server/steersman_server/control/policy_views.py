@@ -8,6 +8,8 @@ from typing import Any
 from ..configuration import Configuration
 from ..flags.builtin import is_gate
 from ..flags.definition import FlagRecord
+from ..policies.policy import Policy
+from ..policies.profile import Profile
 from ..tenants.keys import ApiKey, NewKey, prefix_of
 from ..tenants.tenant import Tenant
 from .documents import Done
@@ -61,3 +63,13 @@ def flag_json(key: str, record: FlagRecord) -> dict[str, Any]:
         **record.definition.model_dump(mode="json", by_alias=True),
         "overrides": dict(sorted(record.overrides.items())),
     }
+
+
+def policy_json(tenant: str, policy: Policy) -> dict[str, Any]:
+    """Returns a tenant's rules in their order."""
+    return {"tenant": tenant, **policy.model_dump(mode="json")}
+
+
+def profile_json(name: str, profile: Profile) -> dict[str, Any]:
+    """Returns a profile."""
+    return {"name": name, **profile.model_dump(mode="json")}

@@ -14,7 +14,7 @@ from steersman_vectors.registry.store import RegistryStore
 
 from ..configuration import Configuration
 from ..flags.change import set_override
-from ..tenants.keys import ApiKey, NewKey, Role, make_key
+from ..tenants.keys import ID_CHARACTERS, MAX_LABEL, ApiKey, NewKey, Role, make_key
 from ..tenants.tenant import ALL, LOCAL, Tenant
 from .checks import policy_problems, steering_problems
 from .documents import Done, ExistsError, MissingError, checked, document, write
@@ -117,11 +117,24 @@ async def create_key(
             "come",
             code="invalid_key",
         )
-    made = make_key(now=now, tenant=tenant, role=role, label=label[:200], expires_at=expires_at)
+    if len(label) > MAX_LABEL:
+        raise CallerError(
+            f"the label has {len(label)} characters; at most {MAX_LABEL} are kept",
+            code="invalid_key",
+            param="label",
+        )
+
+    def make() -> NewKey:
+        return make_key(now=now, tenant=tenant, role=role, label=label, expires_at=expires_at)
+
+    made = make()
 
     def decide(there: Configuration) -> Iterator[DocumentWrite]:
+        nonlocal made
         if tenant is not None:
             find_tenant(there, tenant)
+        while any(key_id == made.id for key_id, _ in there.keys.values()):
+            made = make()  # an id has 32 bits: it must not take another key's place
         yield document("key", made.id, made.record)
 
     await write(store, decide, actor=actor)
@@ -154,8 +167,10 @@ def find_key(configuration: Configuration, key_id: str) -> ApiKey:
     for known, key in configuration.keys.values():
         if known == key_id:
             return key
+    # What was got is repeated only if it cannot be a whole key.
+    shown = repr(key_id) if len(key_id) <= ID_CHARACTERS else "with that id"
     raise MissingError(
-        f"no key {key_id[:20]!r}; `steersman keys list` shows their ids, the eight characters "
+        f"no key {shown}; `steersman keys list` shows their ids, the {ID_CHARACTERS} characters "
         "after the prefix",
         code="not_found",
     )

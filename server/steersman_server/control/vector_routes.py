@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from datetime import timedelta
-from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Path, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from steersman_vectors.errors import CallerError
 from steersman_vectors.formats import native
 from steersman_vectors.formats.writer import EXPORT_FORMATS, export
 from steersman_vectors.names import VectorRef, parse_ref
@@ -25,14 +23,11 @@ from steersman_vectors.scale import Scale
 
 from ..service import SteeringService
 from . import json_views, operations
-from .admin_edge import Admin, AdminRoute, Service
+from .admin_edge import Admin, Body, Service, admin_router, read_bytes
+from .admin_errors import documented
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Promote(_Body):
+class Promote(Body):
     """`vector` is name@version or name@alias; `expect` what the alias must name now (0: none)."""
 
     vector: str
@@ -40,7 +35,7 @@ class Promote(_Body):
     expect: int | None = Field(default=None, ge=0)
 
 
-class Rollback(_Body):
+class Rollback(Body):
     """`vector` is a name."""
 
     vector: str
@@ -48,14 +43,14 @@ class Rollback(_Body):
     expect: int | None = Field(default=None, ge=0)
 
 
-class Retire(_Body):
+class Retire(Body):
     """`vector` is name@version; `reason` is told to whoever names it."""
 
     vector: str
     reason: str = Field(default="", max_length=1000)
 
 
-class Collect(_Body):
+class Collect(Body):
     """Removes the bytes of what was retired longer than `retired_for_days` ago."""
 
     dry_run: bool = True
@@ -69,7 +64,23 @@ Model = Annotated[
         pattern="^sha256:[0-9a-f]{64}$",
     ),
 ]
-router = APIRouter(prefix="/admin/v1", tags=["admin"], route_class=AdminRoute)
+FileName = Annotated[
+    str,
+    Query(
+        description="Name of the file in the body: of a tensor [hidden], layer_<l>.pt tells l.",
+        max_length=1024,
+        pattern=r"^[^\x00-\x1f\x7f]*$",
+    ),
+]
+Format = Literal["native", "gguf", "svec"]
+Ref = Annotated[
+    str,
+    Path(description="name, name@version or name@alias", max_length=160, examples=["empathy@prod"]),
+]
+BINARY = {"type": "string", "format": "binary"}
+BYTES: dict[str, Any] = {"content": {"application/octet-stream": {"schema": BINARY}}}
+FILE: dict[str, Any] = {"requestBody": {"required": True, **BYTES}}
+router = admin_router("vectors")
 
 
 @router.get("/vectors")
@@ -85,16 +96,20 @@ async def list_vectors(
     )
 
 
-@router.get("/vectors/{vector}")
-async def show(service: Service, vector: str, model: Model = None) -> dict[str, Any]:
+@router.get("/vectors/{vector}", responses=documented(404))
+async def show(service: Service, vector: Ref, model: Model = None) -> dict[str, Any]:
     """Shows one version: its card, norms per layer, presets with evidence."""
     snapshot = await service.store.current()
     return json_views.show_json(snapshot, _choose(service, model)(snapshot, parse_ref(vector)))
 
 
-@router.get("/vectors/{vector}/export")
+@router.get(
+    "/vectors/{vector}/export",
+    response_class=Response,
+    responses={**documented(404), 200: BYTES},
+)
 async def export_vector(
-    service: Service, vector: str, file_format: str = "native", model: Model = None
+    service: Service, vector: Ref, file_format: Format = "native", model: Model = None
 ) -> Response:
     """Gives the vector as a file of another format."""
     snapshot = await service.store.current()
@@ -107,7 +122,7 @@ async def export_vector(
     return Response(exported.data, media_type="application/octet-stream", headers=headers)
 
 
-@router.post("/push")
+@router.post("/push", openapi_extra=FILE, responses=documented(404, 409))
 async def push(
     request: Request,
     operator: Admin,
@@ -117,29 +132,33 @@ async def push(
 ) -> dict[str, Any]:
     """Registers the native vector file in the body for the base model on its card."""
     published = await operations.push(
-        service.store, await _body(request), name=name, fingerprint=model, actor=operator.name
+        service.store,
+        await _file(request),
+        name=name,
+        fingerprint=model,
+        actor=operator.name,
     )
     return {**json_views.entry_json(published), "created": published.created}
 
 
-@router.post("/import")
+@router.post("/import", openapi_extra=FILE)
 async def import_vector(
-    request: Request, operator: Admin, service: Service, name: str, scale: Scale | None = None
-) -> dict[str, Any]:
+    request: Request, operator: Admin, service: Service, name: str, scale: Scale | None = None,
+    filename: FileName = "",
+) -> dict[str, Any]:  # fmt: skip
     """Registers the vector file in the body, of any format, for the model that is served."""
-    with NamedTemporaryFile() as file:
-        file.write(await _body(request))
-        file.flush()
-        read = await asyncio.to_thread(
-            operations.read_for_model, Path(file.name), name, scale, service.shape
-        )
+    file_name = re.split(r"[/\\]", filename)[-1]
+    read = await asyncio.to_thread(
+        operations.read_bytes_for_model, await _file(request), file_name, name, scale,
+        service.shape,
+    )  # fmt: skip
     published = await service.store.publish(
         read.vector, name=name, fingerprint=service.engine.fingerprint, actor=operator.name
     )
     return json_views.imported_json(published, read)
 
 
-@router.get("/diff")
+@router.get("/diff", responses=documented(404))
 async def diff(service: Service, a: str, b: str, model: Model = None) -> dict[str, Any]:
     """Compares two versions: cosines per layer."""
     choose = _choose(service, model)
@@ -148,7 +167,7 @@ async def diff(service: Service, a: str, b: str, model: Model = None) -> dict[st
     )
 
 
-@router.post("/promote")
+@router.post("/promote", responses=documented(404, 409))
 async def promote(
     operator: Admin, service: Service, body: Promote, model: Model = None
 ) -> dict[str, Any]:
@@ -160,7 +179,7 @@ async def promote(
     return json_views.move_json(move)
 
 
-@router.post("/rollback")
+@router.post("/rollback", responses=documented(404, 409))
 async def rollback(
     operator: Admin, service: Service, body: Rollback, model: Model = None
 ) -> dict[str, Any]:
@@ -172,7 +191,7 @@ async def rollback(
     return json_views.move_json(move)
 
 
-@router.post("/retire")
+@router.post("/retire", responses=documented(404, 409))
 async def retire(
     operator: Admin, service: Service, body: Retire, model: Model = None
 ) -> dict[str, Any]:
@@ -184,7 +203,7 @@ async def retire(
     return json_views.entry_json(entry)
 
 
-@router.post("/gc")
+@router.post("/gc", responses=documented(409))
 async def gc(operator: Admin, service: Service, body: Collect) -> dict[str, Any]:
     """Removes the bytes that no usable version needs, or tells which."""
     collected = await operations.collect(
@@ -227,14 +246,5 @@ def _choose(service: SteeringService, model: str | None) -> operations.Choose:
     return choose
 
 
-async def _body(request: Request) -> bytes:
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > native.MAX_FILE_BYTES:
-            raise CallerError(
-                f"the body has more than {native.MAX_FILE_BYTES} bytes: not a vector",
-                code="invalid_vector_file",
-            )
-        parts.append(part)
-    return b"".join(parts)
+async def _file(request: Request) -> bytes:
+    return await read_bytes(request, native.MAX_FILE_BYTES, "invalid_vector_file")

@@ -33,8 +33,9 @@ FILES = ("model.safetensors", "tokenizer.json")
 SHIPPED = Path(__file__).parent / "embedding"
 """The embedding that comes with Steersman; see its README."""
 
-BLOCK = 16
-"""Tokens that are summed at once; a long turn is also looked at two blocks at a time."""
+SENTENCE_ENDS = (".", "!", "?")
+LONGEST_SENTENCE, MOST_SENTENCES = 32, 160
+"""Tokens, and sentences of one text."""
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
@@ -52,28 +53,66 @@ class StaticEmbedding:
     """Token rows and their tokenizer."""
 
     def __init__(self, rows: NDArray[Any], tokens: WholeText, digests: Digests) -> None:
-        self.rows = rows
         self.tokens = tokens
         self.digests = digests
         self.dimensions = int(rows.shape[1])
+        self._nothing = len(rows)
+        self._rows = np.concatenate([rows, np.zeros((1, self.dimensions), rows.dtype)])
         self._sum_dtype = np.int16 if rows.dtype == np.int8 else np.float32
+        signs = [tokens.tokenizer.token_to_id(sign) for sign in SENTENCE_ENDS]
+        self._ends = np.isin(np.arange(len(rows)), [sign for sign in signs if sign is not None])
+
+    @property
+    def rows(self) -> NDArray[Any]:
+        """`[tokens, dimensions]`."""
+        rows: NDArray[Any] = self._rows[:-1]
+        return rows
 
     def ids(self, text: str) -> Ids:
         """Returns the ids of the text's known tokens; a text beyond the bound is cut (`cut`)."""
         return np.asarray(self.tokens.ids(cut(text)), dtype=np.int64)
 
-    def blocks(self, ids: Ids) -> Floats:
-        """Returns the sums of rows over every BLOCK tokens: `[blocks, dimensions]`."""
-        count = -(-len(ids) // BLOCK)
-        rows = np.zeros((count * BLOCK, self.dimensions), self.rows.dtype)
-        np.take(self.rows, ids, axis=0, out=rows[: len(ids)], mode="clip")
-        sums = rows.reshape(count, BLOCK, self.dimensions).sum(axis=1, dtype=self._sum_dtype)
-        single: Floats = sums.astype(np.float32, copy=False)
-        return single
+    def views(self, ids: Ids) -> Floats:
+        """Returns the unit vectors of the whole text, then of each sentence if it has several."""
+        sums = self._sums(ids)
+        whole = sums.sum(axis=0, keepdims=True)
+        return unit(whole if len(sums) < 2 else np.concatenate([whole, sums]))
 
     def encode(self, text: str) -> Floats:
         """Returns the text's vector: `[dimensions]`, of length 1."""
-        return unit(self.blocks(self.ids(text)).sum(axis=0))
+        whole: Floats = self.views(self.ids(text))[0]
+        return whole
+
+    def _sums(self, ids: Ids) -> Floats:
+        """Returns the sum of the rows of each sentence: `[sentences, dimensions]`.
+
+        Sentences are padded to the longest one, and the rows gathered and summed as int8: a third
+        of the time that numpy takes over stretches of different lengths (`reduceat`).
+        """
+        starts = sentence_starts(ids, self._ends)
+        lengths = np.diff(starts, append=len(ids))
+        padded = np.full((len(starts), lengths.max(initial=0)), self._nothing)
+        padded[np.arange(padded.shape[1]) < lengths[:, None]] = ids
+        sums = self._rows[padded].sum(axis=1, dtype=self._sum_dtype)
+        single: Floats = sums.astype(np.float32, copy=False)
+        return single
+
+
+def sentence_starts(ids: Ids, ends: NDArray[np.bool_]) -> Ids:
+    """Returns where the sentences of a text begin.
+
+    One ends behind `.`, `!` or `?`, and after LONGEST_SENTENCE tokens without. A text of more than
+    MOST_SENTENCES, which is none that a person wrote, is cut every LONGEST_SENTENCE tokens.
+    """
+    stops = [*(np.flatnonzero(ends[ids]) + 1).tolist(), len(ids)]
+    starts: list[int] = []
+    start = 0
+    for stop in stops:
+        starts += range(start, stop, LONGEST_SENTENCE)
+        start = stop
+    if len(starts) > MOST_SENTENCES:
+        starts = list(range(0, len(ids), LONGEST_SENTENCE))
+    return np.array(starts, dtype=np.int64)
 
 
 def unit(sums: Floats) -> Floats:

@@ -20,6 +20,8 @@ from steersman_vectors.card import Name
 Role = Literal["viewer", "operator", "admin"]
 ROLES: tuple[Role, ...] = ("viewer", "operator", "admin")
 """Ascending: each may do what those before it may."""
+ID_CHARACTERS = 8
+MAX_LABEL = 200
 TENANT_PREFIX = "sk-steer"
 ADMIN_PREFIX = "sk-steer-admin"
 
@@ -33,7 +35,7 @@ class ApiKey(BaseModel):
     tenant: Name | None = None
     role: Role | None = None
     """Of an admin key; it has no tenant."""
-    label: str = Field(default="", max_length=200)
+    label: str = Field(default="", max_length=MAX_LABEL)
     created_at: AwareDatetime
     expires_at: AwareDatetime | None = None
     revoked_at: AwareDatetime | None = None
@@ -67,7 +69,7 @@ def make_key(
     expires_at: datetime | None = None,
 ) -> NewKey:  # fmt: skip
     """Returns a new key of a tenant, or of an operator with this role."""
-    key_id = secrets.token_hex(4)
+    key_id = secrets.token_hex(ID_CHARACTERS // 2)
     prefix = TENANT_PREFIX if role is None else ADMIN_PREFIX
     secret = f"{prefix}_{key_id}_{secrets.token_urlsafe(32)}"
     record = ApiKey(

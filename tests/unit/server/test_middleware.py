@@ -30,12 +30,11 @@ class FakeAdmission:
         self.failure = None
 
     models = ("m",)
-    profiles = ("formal", "hidden")
 
     def profiles_of(self, caller):
         return ["formal"]
 
-    async def admit(self, caller, path, body):
+    async def admit(self, caller, path, body, request_id):
         if self.failure:
             raise self.failure
         self.bodies.append(body)

@@ -19,29 +19,11 @@ from steersman_vectors.model_dir import ModelShape
 from steersman_vectors.registry.local_copy import LocalCopy
 from steersman_vectors.registry.store import RegistryStore
 from tests.redis_server import redis_server
+from tests.unit.server.fakes import FakeLink
 from tests.unit.server.samples import DIGEST, ENGINE, OTHER_MODEL, SNAPSHOT
 from tests.unit.vectors.samples import vector
 
 CHAT = "/v1/chat/completions"
-
-
-class FakeLink:
-    """Remembers what was made resident; may refuse."""
-
-    def __init__(self):
-        self.resident = set()
-        self.refuses = ()
-        self.read = []
-
-    def is_resident(self, digest):
-        return digest in self.resident
-
-    async def ensure_resident(self, digests, read_blob):
-        for digest in digests:
-            if digest in self.refuses:
-                raise OperatorError("no room", code="vector_not_loadable")
-            self.read.append(await read_blob(digest) if callable(read_blob) else None)
-            self.resident.add(digest)
 
 
 @pytest.fixture
