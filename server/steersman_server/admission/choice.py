@@ -22,7 +22,11 @@ Ask = Callable[[str], Evaluation]
 
 
 def first_rule(policy: Policy, inbound: Inbound, ask: Ask, trace: Trace) -> Rule | None:
-    """Returns the first rule whose condition the request meets."""
+    """Returns the first rule whose condition the request meets.
+
+    A request that names a profile meets only rules that name it: others would take from the client
+    what it chose.
+    """
     for rule in policy.rules:
         missing = _missing(rule.when, inbound, ask)
         trace.note(
@@ -56,7 +60,7 @@ def _missing(when: When, inbound: Inbound, ask: Ask) -> str | None:
             return f"intent is {intent.label or 'none'}"
         if when.min_score is not None and intent.score < when.min_score:
             return f"score {intent.score:.3f} is below {when.min_score:g}"
-    if when.profile is not None and inbound.profile not in when.profile:
+    if inbound.profile not in (when.profile or (None,)):
         return f"profile is {inbound.profile or 'none'}"
     if not metadata_meets(when.metadata, inbound.metadata):
         return "metadata differ"

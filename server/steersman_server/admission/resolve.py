@@ -14,6 +14,7 @@ from ..flags.builtin import STEERING, STEERING_INTENT, STEERING_OVERRIDE
 from ..flags.context import FlagContext
 from ..flags.definition import VECTOR_PREFIX
 from ..flags.evaluation import Evaluation
+from ..policies.profile import Profile
 from ..policies.steering import Steering
 from .choice import doses_of, first_rule
 from .decision import Decision
@@ -82,7 +83,10 @@ class _Resolution:
             return off
         if inbound.steering is not None:
             return self._request(inbound.steering)
-        return self._profile() or self._policy() or self._default()
+        profile = self._profile()
+        if (by_rule := self._policy()) is not None:
+            return by_rule
+        return self._default() if profile is None else self._by_profile(profile)
 
     def _switched_off(self) -> Decision | None:
         """Step 2: kill switch, then the flag `steering`."""
@@ -128,8 +132,8 @@ class _Resolution:
             raise _required(f"the flags of {names} are off for this tenant")
         return decision
 
-    def _profile(self) -> Decision | None:
-        """Step 5: a profile named by the model field."""
+    def _profile(self) -> Profile | None:
+        """Returns the profile named by the model field."""
         name = self.inbound.profile
         if name is None:
             return None
@@ -140,11 +144,10 @@ class _Resolution:
                 code="model_not_found",
                 param="model",
             )
-        self.trace.note("profile", name, "chosen")
-        return self._operators(profile.steer, f"profile:{name}", may_fall_back=False)
+        return profile
 
     def _policy(self) -> Decision | None:
-        """Step 6: the first rule whose condition holds."""
+        """Step 6, or 5 where a rule names the profile: the first rule whose condition holds."""
         policy = self.situation.configuration.policy_of(self.inbound.caller.name)
         rule = first_rule(policy, self.inbound, self._ask, self.trace)
         if rule is None:
@@ -153,6 +156,12 @@ class _Resolution:
         if not isinstance(rule.steer, Steering):
             return self._unsteered(reason)
         return self._operators(rule.steer, reason, may_fall_back=True)
+
+    def _by_profile(self, profile: Profile) -> Decision:
+        """Step 5: the profile's own steering."""
+        name = self.inbound.profile
+        self.trace.note("profile", name, "chosen")
+        return self._operators(profile.steer, f"profile:{name}", may_fall_back=False)
 
     def _default(self) -> Decision:
         """Step 7: the tenant's default, else unsteered."""

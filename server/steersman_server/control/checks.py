@@ -74,7 +74,7 @@ def covers(first: When, second: When) -> bool:
         return False
     if first.min_score is not None and (second.min_score or 0.0) < first.min_score:
         return False
-    if first.profile is not None and not _within(second.profile, first.profile):
+    if not set(second.profile or (None,)) <= set(first.profile or (None,)):
         return False
     return all(_within(second.flag.get(k), v) for k, v in first.flag.items()) and all(
         _within(second.metadata.get(k), v) for k, v in first.metadata.items()

@@ -38,7 +38,7 @@ class When(BaseModel):
     flag: dict[str, OneOf] = Field(default_factory=dict, max_length=16)
     """Flag -> variants."""
     profile: OneOf | None = None
-    """Of the request's model field, `BASE:profile`."""
+    """Of the request's model field, `BASE:profile`. None: of requests that name no profile."""
     metadata: dict[str, OneOf] = Field(default_factory=dict, max_length=16)
     """Key -> values of the request's `metadata`."""
 

@@ -77,6 +77,9 @@ BILLING = {"name": "billing", "when": {"intent": "billing"}, "steer": {"vectors"
 SURE = {"name": "sure", "when": {"intent": ["billing", "account"], "min_score": 0.8},
         "steer": {"vectors": {"empathy": "low"}}}  # fmt: skip
 EVERYONE = {"name": "everyone", "steer": {"vectors": {"concise": 0.1}}}
+OF_FORMAL = {"name": "of-formal", "when": {"profile": "formal"}, "steer": EMPATHY}
+SURE_FORMAL = {"name": "sure-formal", "when": {"profile": "formal", "intent": "billing"},
+               "steer": False}  # fmt: skip
 NOBODY = {"name": "nobody", "steer": False}
 FORMAL = {"formal": {"steer": {"vectors": {"concise": 0.3}}}}
 AB = {"ab": custom({"a": {"vectors": {"empathy": 0.1}}, "b": {}, "c": {"nonsense": 1}}, "a")}
@@ -147,6 +150,15 @@ ALPHA = {"dose": custom({"mild": 0.2, "off": 0, "huge": 99}, "mild")}
          situation(profiles={"formal": {**FORMAL["formal"], "tenants": ["other"]}}),
          "404 model_not_found"),
         (inbound(profile="gone"), situation(), "404 model_not_found"),
+        # ... of which a rule that names the profile decides instead; other rules do not
+        (inbound(profile="formal"), situation({}, [EVERYONE, OF_FORMAL], FORMAL),
+         "policy:of-formal: empathy@2=0.5"),
+        (inbound(profile="formal", intent="billing"),
+         situation({}, [BILLING, SURE_FORMAL, OF_FORMAL], FORMAL), "policy:sure-formal: unsteered"),
+        (inbound(profile="formal", intent="delivery"), situation({}, [SURE_FORMAL], FORMAL),
+         "profile:formal: concise@1=0.3"),
+        (inbound(), situation({}, [OF_FORMAL], FORMAL), "default: unsteered"),
+        (inbound(profile="gone"), situation({}, [OF_FORMAL], {}), "404 model_not_found"),
         # step 6: policy
         (inbound(intent="billing"), situation({}, [BILLING]), "policy:billing: empathy@2=1"),
         (inbound(intent="delivery"), situation({}, [BILLING]), "default: unsteered"),

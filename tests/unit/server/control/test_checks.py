@@ -71,7 +71,7 @@ def a_counterexample(first: When, second: When) -> bool:
     meets = Inbound(
         CALLER,
         None,
-        profile=second.profile[0] if second.profile else "c",
+        profile=second.profile[0] if second.profile else None,
         metadata={k: v[0] for k, v in second.metadata.items()},
         intent=Intent(second.intent[0] if second.intent else "c", 1.0, None, "test"),
     )
@@ -211,13 +211,16 @@ def test_conditions(when: Any, said: str | None) -> None:
 def test_every_rule_is_told_with_its_name() -> None:
     rules = [
         {"name": "all", "steer": {"vectors": {"empathy": 0.6}}},
-        {"name": "late", "when": {"profile": "cold"}, "steer": False},
+        {"name": "late", "when": {"intent": "weather"}, "steer": False},
+        {"name": "cold", "when": {"profile": "cold"}, "steer": False},
     ]
     found = policy_problems(
-        Policy.model_validate({"rules": rules}), ACME, NOW, SNAPSHOT, (MODEL,), None
+        Policy.model_validate({"rules": rules}), ACME, NOW, SNAPSHOT, (MODEL,), ()
     )
-    assert [p.split(":")[0] for p in found] == ["rule 'all'", "rule 'late'", "rule 'late'"]
-    assert "never reached: 'all'" in found[-1]
+    names = [p.split(":")[0] for p in found]
+    assert names == ["rule 'all'", "rule 'late'", "rule 'late'", "rule 'cold'"]
+    assert "never reached: 'all'" in found[2]
+    assert "no profile 'cold'" in found[3]
 
 
 DIALS = st.floats(-1, 1) | st.sampled_from(["low", "huge"]) | st.sampled_from(
