@@ -13,7 +13,9 @@ from .output import EXIT_CODES, print_json, print_people, print_warning
 if TYPE_CHECKING:
     from steersman_vectors.registry.store import RegistryStore
 
+    from ..control.explain import Question
     from ..intent.contract import IntentClassifier
+    from .registry_access import Where
 
 EXPLAIN_HELP = """
 Say what would be decided about a request, step by step, and the dose per layer.
@@ -99,7 +101,9 @@ def register(app: typer.Typer) -> None:
             print_people(*explain_views.parts(found))
 
 
-def _explained(question: Any, where: Any, intents: Path | None, model: str | None) -> Any:
+def _explained(
+    question: Question, where: Where, intents: Path | None, model: str | None
+) -> dict[str, Any]:
     from ..control.explain import explain, offline_situation
     from ..intent.load import load_classifier
     from ..kill_file import KillFile

@@ -57,16 +57,16 @@ def register(flags: typer.Typer) -> None:
 
     @flags.command("list", help=LIST_HELP, epilog=EXIT_CODES)
     def list_flags(data_dir: DataDir, redis_url: RedisUrl = None, as_json: Json = False) -> None:
-        from ..configuration import Configuration
-        from ..control.flag_steps import all_flags
+        from ..control.flag_looks import all_flags
         from ..control.policy_views import flag_json
         from . import flag_views
-        from .registry_access import Where, read_snapshot
+        from .registry_access import Where, read_view
 
-        snapshot = read_snapshot(Where(data_dir, redis_url))
-        records = all_flags(Configuration.of(snapshot.documents), snapshot)
+        snapshot, configuration = read_view(Where(data_dir, redis_url))
+        records = all_flags(configuration, snapshot)
         if as_json:
-            print_json({"flags": [flag_json(key, record) for key, record in records.items()]})
+            found = [flag_json(key, record) for key, record in records.items()]
+            print_json({"revision": snapshot.revision, "flags": found})
         else:
             print_people(flag_views.list_table(records))
 
@@ -101,14 +101,14 @@ def register(flags: typer.Typer) -> None:
         redis_url: RedisUrl = None,
         as_json: Json = False,
     ) -> None:
-        from ..control.flag_steps import flag_steps
+        from ..control.flag_looks import explain_flag
         from . import flag_views
         from .registry_access import Where, read_configuration
         from .values import pairs
 
         labels = pairs("--label", label or (), "tier=gold")
-        found = flag_steps(
-            read_configuration(Where(data_dir, redis_url)), key, tenant=tenant, user=user,
+        found = explain_flag(
+            read_configuration(Where(data_dir, redis_url)), key, tenant, user,
             profile=profile, labels=labels,
         )  # fmt: skip
         if as_json:

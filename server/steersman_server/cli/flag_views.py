@@ -52,9 +52,8 @@ def explain_parts(found: Mapping[str, Any]) -> list[Any]:
     table = plain_table("step", "looked at", "outcome")
     for step in found["steps"][:-1]:
         table.add_row(step["what"], _json(step["given"]), _outcome(step["outcome"]))
-    result = found["result"]
-    verdict = f"{found['flag']} is {result['variant']} for tenant {found['tenant']}"
-    return [table, "", f"{printable(verdict)}: {_json(result['value'])} ({result['reason']})"]
+    verdict = f"{found['flag']} is {found['variant']} for tenant {found['tenant']}"
+    return [table, "", f"{printable(verdict)}: {_json(found['value'])} ({found['reason']})"]
 
 
 def everybody(record: FlagRecord) -> str:

@@ -104,10 +104,10 @@ def list_keys(
     from ..control.policy_views import key_json
     from ..control.tenants import find_tenant
     from . import tenant_views
-    from .registry_access import Where, read_configuration
+    from .registry_access import Where, read_view
 
     where, now = Where(data_dir, redis_url), datetime.now(UTC)
-    configuration = read_configuration(where)
+    snapshot, configuration = read_view(where)
     if tenant is not None:
         find_tenant(configuration, tenant)
     found = [
@@ -116,7 +116,7 @@ def list_keys(
         if tenant is None or key.tenant == tenant
     ]
     if as_json:
-        print_json({"keys": found})
+        print_json({"revision": snapshot.revision, "keys": found})
     elif found:
         print_people(tenant_views.keys_table(found))
     else:

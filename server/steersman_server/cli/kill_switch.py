@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .options import Actor, DataDir, Json, RedisUrl
 from .output import EXIT_CODES, print_json, print_people, print_warning, printable
+
+if TYPE_CHECKING:
+    from .registry_access import Where
 
 ON_HELP = """
 Serve everybody unsteered, from the next request on.
@@ -110,7 +113,7 @@ def status(
         raise typer.Exit(EXIT_INCOMPLETE)
 
 
-def _with_file(context: typer.Context, where: Any, *, local: bool) -> bool:
+def _with_file(context: typer.Context, where: Where, *, local: bool) -> bool:
     """Returns whether the data directory is meant: by name, or because no Redis is."""
     source = context.get_parameter_source("data_dir")
     named = source is not None and source.name in ("COMMANDLINE", "ENVIRONMENT")

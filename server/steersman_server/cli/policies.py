@@ -149,6 +149,7 @@ def show(
 ) -> None:
     """Prints the rules."""
     from ..control.policies import limits_of
+    from ..control.policy_views import policy_json
     from . import policy_views
     from .registry_access import Where, read_configuration
 
@@ -156,7 +157,7 @@ def show(
     limits_of(now, tenant)
     policy = now.policy_of(tenant)
     if as_json:
-        print_json(policy.model_dump(mode="json", exclude_defaults=True) or {"rules": []})
+        print_json(policy_json(tenant, policy))
     elif policy.rules:
         print_people(policy_views.rules_table(policy))
     else:
@@ -166,14 +167,16 @@ def show(
 @policies.command("list", help=LIST_HELP, epilog=EXIT_CODES)
 def list_policies(data_dir: DataDir, redis_url: RedisUrl = None, as_json: Json = False) -> None:
     """Prints who has rules."""
+    from ..control.policy_views import policy_json
     from . import policy_views
-    from .registry_access import Where, read_configuration
+    from .registry_access import Where, read_view
 
     where = Where(data_dir, redis_url)
-    found = dict(sorted(read_configuration(where).policies.items()))
+    snapshot, now = read_view(where)
+    found = dict(sorted(now.policies.items()))
     if as_json:
-        listed = [{"tenant": t, "rules": [r.name for r in p.rules]} for t, p in found.items()]
-        print_json({"policies": listed})
+        listed = [policy_json(tenant, policy) for tenant, policy in found.items()]
+        print_json({"revision": snapshot.revision, "policies": listed})
     elif found:
         print_people(policy_views.policies_table(found))
     else:
@@ -207,7 +210,7 @@ def _rules(file: Path) -> Any:
         got = type(value).__name__ if not isinstance(value, dict) else ", ".join(value)
         expected = '{"rules": [{"name": ..., "when": {...}, "steer": ...}, ...]}'
         raise refused(str(file), got, expected)
-    return value
+    return {key: part for key, part in value.items() if key != "tenant"}  # as `show --json` has it
 
 
 def _labels(intents: Path | None) -> Collection[str] | None:

@@ -106,15 +106,16 @@ def set_profile(
 @profiles.command("list", help=LIST_HELP, epilog=EXIT_CODES)
 def list_profiles(data_dir: DataDir, redis_url: RedisUrl = None, as_json: Json = False) -> None:
     """Prints all profiles."""
+    from ..control.policy_views import profile_json
     from . import policy_views
-    from .registry_access import Where, read_configuration
+    from .registry_access import Where, read_view
 
     where = Where(data_dir, redis_url)
-    found = read_configuration(where).profiles
+    snapshot, now = read_view(where)
+    found = now.profiles
     if as_json:
-        print_json(
-            {"profiles": [{"name": n, **p.model_dump(mode="json")} for n, p in found.items()]}
-        )
+        listed = [profile_json(name, profile) for name, profile in found.items()]
+        print_json({"revision": snapshot.revision, "profiles": listed})
     elif found:
         print_people(policy_views.profiles_table(found))
     else:
@@ -125,12 +126,13 @@ def list_profiles(data_dir: DataDir, redis_url: RedisUrl = None, as_json: Json =
 def show(name: Name, data_dir: DataDir, redis_url: RedisUrl = None, as_json: Json = False) -> None:
     """Prints one profile."""
     from ..control.policies import find_profile
+    from ..control.policy_views import profile_json
     from . import policy_views
     from .registry_access import Where, read_configuration
 
     profile = find_profile(read_configuration(Where(data_dir, redis_url)), name)
     if as_json:
-        print_json({"name": name, **profile.model_dump(mode="json")})
+        print_json(profile_json(name, profile))
     else:
         print_people(policy_views.profile_facts(name, profile))
 
@@ -162,4 +164,4 @@ def _profile(file: Path | None, steer: str | None) -> dict[str, Any]:
     value = read_value(file)
     if not isinstance(value, dict):
         raise refused(str(file), type(value).__name__, '{"steer": {"vectors": {...}}}')
-    return dict(value)
+    return {key: part for key, part in value.items() if key != "name"}  # as `show --json` has it

@@ -83,11 +83,20 @@ def read_snapshot(where: Where) -> RegistrySnapshot:
     return run(where, lambda store: store.snapshot())
 
 
-def read_configuration(where: Where) -> Configuration:
-    """Returns what operators have configured; the built-in state where there is no registry."""
+def read_view(where: Where) -> tuple[RegistrySnapshot, Configuration]:
+    """Returns the registry, and what operators have configured in it; nothing where there is none.
+
+    Raises what `read_snapshot` raises, and `OperatorError(registry_corrupt)`.
+    """
     from ..configuration import Configuration
 
-    return Configuration.of(read_snapshot(where).documents)
+    snapshot = read_snapshot(where)
+    return snapshot, Configuration.of(snapshot.documents)
+
+
+def read_configuration(where: Where) -> Configuration:
+    """Returns what operators have configured."""
+    return read_view(where)[1]
 
 
 async def models_of(store: RegistryStore, model: str | None) -> frozenset[str]:

@@ -181,13 +181,13 @@ def list_tenants(data_dir: DataDir, redis_url: RedisUrl = None, as_json: Json = 
     """Prints all tenants."""
     from ..control.policy_views import tenant_json
     from . import tenant_views
-    from .registry_access import Where, read_configuration
+    from .registry_access import Where, read_view
 
     where = Where(data_dir, redis_url)
-    now = read_configuration(where)
+    snapshot, now = read_view(where)
     found = [tenant_json(name, now.tenants[name], now) for name in sorted(now.tenants)]
     if as_json:
-        print_json({"tenants": found})
+        print_json({"revision": snapshot.revision, "tenants": found})
     elif found:
         print_people(tenant_views.list_table(found))
     else:

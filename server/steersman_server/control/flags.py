@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import asdict
-from typing import Any
-
-from pydantic import JsonValue
 
 from steersman_vectors.errors import CallerError
 from steersman_vectors.registry.documents import DocumentWrite, delete_document
@@ -17,7 +13,6 @@ from ..configuration import KILL_SWITCH, Configuration, Switch
 from ..flags.builtin import built_in, check_gate
 from ..flags.change import redefine, set_default, set_override, set_rollout
 from ..flags.compiled import is_final
-from ..flags.context import FlagContext
 from ..flags.definition import VECTOR_PREFIX, FlagDefinition, FlagRecord, check_flag_key
 from ..tenants.tenant import LOCAL
 from .documents import Done, MissingError, document, write
@@ -130,29 +125,6 @@ def find_flag(configuration: Configuration, key: str) -> FlagRecord:
             code="not_found",
         )
     return record
-
-
-def explain_flag(
-    configuration: Configuration, key: str, tenant: str, user: str | None = None
-) -> dict[str, Any]:
-    """Returns the variant that requests of a tenant, and one of its users, get, and why, as JSON.
-
-    Raises `MissingError(not_found)`.
-    """
-    find_flag(configuration, key)
-    _check_tenant(configuration, tenant)
-    labels: JsonValue = {} if tenant == LOCAL else dict(configuration.tenants[tenant].labels)
-    context = FlagContext(tenant, user or tenant, {"labels": labels, "profile": None})
-    result = configuration.flags.evaluate(key, context)
-    return {
-        "flag": key,
-        "tenant": tenant,
-        "user": user,
-        "variant": result.variant,
-        "value": result.value,
-        "reason": result.reason,
-        "steps": [asdict(step) for step in configuration.flags.explain(key, context)],
-    }
 
 
 async def _change(store: RegistryStore, key: str, change: _Changing, *, actor: str) -> Done:

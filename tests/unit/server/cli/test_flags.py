@@ -28,7 +28,7 @@ def two(answer: Answer) -> None:
 
 
 def variant(answer: Answer, key: str, *options: object) -> Any:
-    return answer("flags", "explain", key, *options)["result"]["variant"]
+    return answer("flags", "explain", key, *options)["variant"]
 
 
 @pytest.mark.usefixtures("two")
@@ -137,7 +137,7 @@ def test_flags_of_ones_own_and_files(
     assert not answer("flags", "define", file)["changed"]
     answer("flags", "set", "empathy-dose", "strong", "--tenant", "acme")
     assert variant(answer, "empathy-dose", "--tenant", "acme") == "strong"
-    assert answer("flags", "explain", "empathy-dose")["result"]["value"] == 0.0
+    assert answer("flags", "explain", "empathy-dose")["value"] == 0.0
 
     exported = json.loads(run("flags", "export").stdout)
     assert answer("flags", "export", "--out", tmp_path / "out.json")["flags"] == 4

@@ -17,29 +17,27 @@ from .flags import find_flag
 from .policies import limits_of
 
 
-def flag_steps(
-    configuration: Configuration, key: str, *, tenant: str = LOCAL, user: str | None = None,
+def explain_flag(
+    configuration: Configuration, key: str, tenant: str = LOCAL, user: str | None = None, *,
     profile: str | None = None, labels: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Returns the steps; the last one's outcome is the variant, its value and the reason.
+    """Returns the variant that requests of a tenant, and one of its users, get, and why, as JSON.
 
-    labels: instead of those that the tenant has, to try what others would do. Raises
+    labels: beside those that the tenant has, to try what others would do. Raises
     `MissingError(not_found)`.
     """
     find_flag(configuration, key)
     asked = {**limits_of(configuration, tenant).labels, **(labels or {})}
-    context = FlagContext(
-        tenant=tenant,
-        targeting_key=user or tenant,
-        attributes={"labels": dict(asked), "profile": profile},
-    )
-    steps = configuration.flags.explain(key, context)
+    context = FlagContext(tenant, user or tenant, {"labels": dict(asked), "profile": profile})
+    result = configuration.flags.evaluate(key, context)
     return {
         "flag": key,
         "tenant": tenant,
-        "targeting_key": context.targeting_key,
-        "steps": [asdict(step) for step in steps],
-        "result": steps[-1].outcome,
+        "user": user,
+        "variant": result.variant,
+        "value": result.value,
+        "reason": result.reason,
+        "steps": [asdict(step) for step in configuration.flags.explain(key, context)],
     }
 
 
