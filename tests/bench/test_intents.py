@@ -223,8 +223,8 @@ def page(record: dict[str, Any]) -> str:
     lines += [
         "",
         "A turn longer than 4,001 characters is cut to that, and of words that are not in the",
-        "vocabulary the first 500 characters are looked at, so that no text takes longer than the",
-        "last kind does.",
+        "vocabulary the first 600 characters are looked at, so that few texts take longer than the",
+        "last kind does; with context to look at, up to twice that.",
         "",
         "| step, at 1,000 characters | us, median | share |",
         "|---|---:|---:|",

@@ -28,6 +28,10 @@ def trained_parts(out: Path, card: IntentCard) -> list[Any]:
         f"Threshold {card.threshold:.2f}, of safety labels {card.safety_threshold:.2f} "
         f"({', '.join(card.safety_labels) or 'there are none'})",
     ]
+    if not card.has_other:
+        parts.append(
+            "No text without a label (null) was among them: expect it to abstain too seldom"
+        )
     if card.held_out is None:
         return [*parts, "Nothing was kept back to measure it on; use --test or --test-share"]
     return [*parts, "", *measured_parts(card.held_out)]

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from .options import Json
-from .output import EXIT_CODES, print_json, print_people
+from .output import EXIT_CODES, print_json, print_people, print_warning
 
 HELP = """
 Classifiers of user turns: what a message is about.
@@ -107,6 +107,9 @@ def train(
             progress=progress,
         )
     training.write(trained, out)
+    both = training.in_both(examples, held_out)
+    if both:
+        print_warning(f"{both} of the held-out messages were trained on: the figures flatter")
     if as_json:
         print_json(trained.card.model_dump())
     else:

@@ -9,7 +9,7 @@ import typer
 
 from steersman_vectors.errors import CallerError, SteersmanError
 
-from . import audit, explain, fingerprint, serve
+from . import audit, decisions, explain, fingerprint, serve
 from .flags import flags
 from .intents import app as intents
 from .keys import keys
@@ -54,6 +54,7 @@ serve.register(app)
 fingerprint.register(app)
 explain.register(app)
 audit.register(app)
+decisions.register(app)
 
 
 @app.callback(invoke_without_command=True)

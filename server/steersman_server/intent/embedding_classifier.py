@@ -1,7 +1,7 @@
 """The trained classifier: a static embedding and a linear head with an abstain threshold.
 
-It runs inside the event loop's thread: a turn of 4,001 characters, the most there is, takes less
-than handing it to another thread and back would add to its latency (docs/benchmarks/intents.md).
+It runs inside the event loop's thread: the work is bounded, and handing it to another thread and
+back would cost about as much again (docs/benchmarks/intents.md).
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class EmbeddingClassifier:
         alone = self._judge_ids(ids)
         if alone.label is not None or not turn.context:
             return alone
-        earlier = [self.embedding.ids(text) for text in turn.context]
-        together = self._judge_ids(np.concatenate([*earlier, ids]))
+        earlier = self.embedding.ids("\n".join(turn.context))
+        together = self._judge_ids(np.concatenate([earlier, ids]))
         return alone if together.label is None else together
 
     async def aclose(self) -> None:

@@ -34,8 +34,10 @@ SHIPPED = Path(__file__).parent / "embedding"
 """The embedding that comes with Steersman; see its README."""
 
 SENTENCE_ENDS = (".", "!", "?")
-LONGEST_SENTENCE, MOST_SENTENCES = 32, 160
-"""Tokens, and sentences of one text."""
+SHORTEST_SENTENCE, LONGEST_SENTENCE, MOST_SENTENCES = 3, 32, 160
+"""Tokens, tokens, and sentences of one text."""
+MOST_TOKENS = 1536
+"""Of a text; 4,001 characters of words have about 1,000, of mere signs as many as characters."""
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
@@ -69,33 +71,39 @@ class StaticEmbedding:
         return rows
 
     def ids(self, text: str) -> Ids:
-        """Returns the ids of the text's known tokens; a text beyond the bound is cut (`cut`)."""
-        return np.asarray(self.tokens.ids(cut(text)), dtype=np.int64)
+        """Returns the ids of the text's known tokens; what is beyond the bounds is left out."""
+        return np.asarray(self.tokens.ids(cut(text))[:MOST_TOKENS], dtype=np.int64)
 
     def views(self, ids: Ids) -> Floats:
-        """Returns the unit vectors of the whole text, then of each sentence if it has several."""
-        sums = self._sums(ids)
+        """Returns the unit vectors of the whole text, then of each sentence if it has several.
+
+        Those shorter than SHORTEST_SENTENCE, such as the dots of "...", are in the whole only:
+        alone they say nothing.
+        """
+        sums, lengths = self._sums(ids)
         whole = sums.sum(axis=0, keepdims=True)
-        return unit(whole if len(sums) < 2 else np.concatenate([whole, sums]))
+        if len(sums) < 2:
+            return unit(whole)
+        return unit(np.concatenate([whole, sums[lengths >= SHORTEST_SENTENCE]]))
 
     def encode(self, text: str) -> Floats:
         """Returns the text's vector: `[dimensions]`, of length 1."""
         whole: Floats = self.views(self.ids(text))[0]
         return whole
 
-    def _sums(self, ids: Ids) -> Floats:
-        """Returns the sum of the rows of each sentence: `[sentences, dimensions]`.
+    def _sums(self, ids: Ids) -> tuple[Floats, Ids]:
+        """Returns each sentence's sum of rows, `[sentences, dimensions]`, and its tokens' number.
 
-        Sentences are padded to the longest one, and the rows gathered and summed as int8: a third
-        of the time that numpy takes over stretches of different lengths (`reduceat`).
+        Sentences are padded to the longest one, and the rows gathered and summed as int8, sentences
+        side by side: a quarter of the time that numpy takes over stretches of different lengths.
         """
         starts = sentence_starts(ids, self._ends)
         lengths = np.diff(starts, append=len(ids))
         padded = np.full((len(starts), lengths.max(initial=0)), self._nothing)
         padded[np.arange(padded.shape[1]) < lengths[:, None]] = ids
-        sums = self._rows[padded].sum(axis=1, dtype=self._sum_dtype)
-        single: Floats = sums.astype(np.float32, copy=False)
-        return single
+        rows = self._rows.take(np.ascontiguousarray(padded.T), axis=0)
+        sums = rows.sum(axis=0, dtype=self._sum_dtype)
+        return sums.astype(np.float32, copy=False), lengths
 
 
 def sentence_starts(ids: Ids, ends: NDArray[np.bool_]) -> Ids:
@@ -105,13 +113,13 @@ def sentence_starts(ids: Ids, ends: NDArray[np.bool_]) -> Ids:
     MOST_SENTENCES, which is none that a person wrote, is cut every LONGEST_SENTENCE tokens.
     """
     stops = [*(np.flatnonzero(ends[ids]) + 1).tolist(), len(ids)]
+    if len(stops) > MOST_SENTENCES:
+        return np.arange(0, len(ids), LONGEST_SENTENCE)
     starts: list[int] = []
     start = 0
     for stop in stops:
         starts += range(start, stop, LONGEST_SENTENCE)
         start = stop
-    if len(starts) > MOST_SENTENCES:
-        starts = list(range(0, len(ids), LONGEST_SENTENCE))
     return np.array(starts, dtype=np.int64)
 
 

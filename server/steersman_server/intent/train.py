@@ -99,6 +99,12 @@ def split(examples: Sequence[Example], share: float) -> tuple[list[Example], lis
     return [each for each, is_kept in pairs if not is_kept], [each for each, k in pairs if k]
 
 
+def in_both(examples: Sequence[Example], test: Sequence[Example]) -> int:
+    """Returns how many texts to measure on were trained on as well."""
+    trained_on = {each.whole.casefold() for each in examples}
+    return sum(each.whole.casefold() in trained_on for each in test)
+
+
 def check_out(folder: Path) -> None:
     """Raises `CallerError(out_in_use)` for a folder that holds something else."""
     if folder.exists() and not folder.is_dir():

@@ -76,13 +76,16 @@ def append(folder: Path, line: Mapping[str, Any]) -> None:
         os.close(fd)
 
 
-def read_backwards(data_dir: Path) -> Iterator[dict[str, Any]]:
+def read_backwards(data_dir: Path, since: datetime | None = None) -> Iterator[dict[str, Any]]:
     """Yields the decisions, newest first; a line that is cut off is left out."""
+    first = "" if since is None else since.astimezone(UTC).isoformat(timespec="milliseconds")
     for path in sorted((data_dir / FOLDER).glob("????-??-??.jsonl"), reverse=True):
+        if path.stem < first[:10]:
+            return
         for line in reversed(path.read_bytes().splitlines()):
             with suppress(ValueError):
                 value = json.loads(line)
-                if isinstance(value, dict):
+                if isinstance(value, dict) and str(value.get("at", "")) >= first:
                     yield value
 
 

@@ -72,3 +72,31 @@ def test_tenants_with_a_label_of_their_own_are_bounded(extra):
     assert len(set(labels)) == MAX_TENANTS + (extra > 0)
     assert (OTHER in labels) == (extra > 0)
     assert metrics._label("t0") == "t0"
+
+
+def test_the_command_filters_and_exports(tmp_path, capsys):
+    from datetime import UTC, datetime, timedelta
+
+    from steersman_server.cli.main import app
+
+    log = DecisionLog(tmp_path)
+    for n, (tenant, reason) in enumerate([("acme", "default"), ("other", "safety_override")] * 2):
+        log.write({"tenant": tenant, "reason": reason, "n": n, "flags": {"dose": f"v{n}"}})
+    log.write({"tenant": "acme", "refused": "steering_not_allowed", "n": 4})
+    log.close()
+
+    def lines(*options: str) -> list[int]:
+        command = ["decisions", "--data-dir", str(tmp_path), "--json-lines", *options]
+        app(command, standalone_mode=False)
+        return [json.loads(line)["n"] for line in capsys.readouterr().out.splitlines()]
+
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    assert lines() == [4, 3, 2, 1, 0]
+    assert lines("--tenant", "acme") == [4, 2, 0]
+    assert lines("--reason", "safety_override", "--limit", "1") == [3]
+    assert lines("--reason", "steering_not_allowed") == [4]
+    assert lines("--flag", "dose=v2") == [2]
+    assert lines("--since", "1h") == [4, 3, 2, 1, 0]
+    assert lines("--since", tomorrow) == []
+    app(["decisions", "--data-dir", str(tmp_path)], standalone_mode=False)
+    assert "refused: steering_not_allowed" in capsys.readouterr().out

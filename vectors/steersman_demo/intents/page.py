@@ -7,7 +7,7 @@ from steersman_server.intent.card import IntentCard, Measured
 BEGIN, END = "<!-- demo-intents:begin -->", "<!-- demo-intents:end -->"
 SOURCES = {
     "by hand": "written by hand",
-    "by hand, fresh": "written by hand after all choices were made",
+    "by hand, fresh": "written by hand last, and nothing tuned on them",
     "corpus": "held-out phrasings of the demo's corpus",
     "follow-up": '"how long will it take?" after such a question',
     "long": "six of them in one message, 60 to 130 words",
@@ -26,7 +26,7 @@ def block(card: IntentCard) -> str:
             f"Trained on {trained:,} short texts in English, measured on {held_out.texts} in "
             "phrasings that were not trained on, none of them by customers: the authors of the "
             "demo wrote them all. What training aims at was chosen with an eye on these figures, "
-            "but for the texts written afterwards. Expect less of real traffic, and train on your "
+            "but for the texts written last. Expect less of real traffic, and train on your "
             "own.",
             _figures(card, held_out),
             _confusion(card, held_out),

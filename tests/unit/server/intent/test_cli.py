@@ -75,8 +75,13 @@ def test_train_test_and_classify(run: Run, messages: Path, tmp_path: Path) -> No
 
 def test_train_on_two_files_or_without_measuring(run: Run, messages: Path, tmp_path: Path) -> None:
     both = ("train", messages, "--out", tmp_path / "a", "--test", HELD_OUT, "--json")
-    assert json.loads(run(*both)[1])["held_out"]["texts"] == 501
+    _, out, err = run(*both)
+    assert json.loads(out)["held_out"]["texts"] == 501
+    assert "200 of the held-out messages were trained on" in err
+    inside = [line for line in messages.read_text().splitlines() if '"label": null' not in line]
+    messages.write_text("\n".join(inside))
     none = run("train", messages, "--out", tmp_path / "b", "--test-share", "0")
+    assert "abstain too seldom" in none[1]
     assert "Nothing was kept back" in none[1]
 
 

@@ -66,6 +66,14 @@ def test_safety_cannot_be_buried(demo) -> None:
     assert demo.judge(before).label == "safety"
 
 
+@pytest.mark.parametrize("sign", [".", "...", "?", "!!!", ",", "-", "(", ")", '"', ":", "…"])
+def test_signs_alone_are_no_intent_and_no_alarm(demo, sign: str) -> None:
+    assert demo.judge(UserTurn(sign)).label is None
+    assert demo.judge(UserTurn(sign * 1000)).label is None
+    followed = UserTurn(f"where is my parcel{sign} It has not come yet {sign}{sign}{sign}")
+    assert demo.judge(followed).label == "delivery"
+
+
 def test_the_cards_figures_are_those_of_the_held_out_file(demo) -> None:
     examples = read_examples(HELD_OUT)
     card = load_card(DEMO)

@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 from model2vec import StaticModel
 
 from steersman_server.intent.bounds import TURN_CHARS
-from steersman_server.intent.static_embedding import SHIPPED, StaticEmbedding, load_embedding
+from steersman_server.intent.static_embedding import (
+    SHIPPED,
+    StaticEmbedding,
+    load_embedding,
+    sentence_starts,
+)
 from steersman_server.intent.tokens import STRANGE_CHARS, WholeText, Words
 from steersman_vectors.errors import CallerError
 
@@ -27,8 +32,15 @@ def twin_of(text: str) -> np.ndarray:
     return TWIN.encode([text], max_length=None)[0]
 
 
+def within_bounds(text: str) -> bool:
+    tokens = EMBEDDING.tokens
+    assert isinstance(tokens, Words)
+    words = tokens._words(text)
+    return tokens._bounded(words) == words
+
+
 def assert_equals_its_twin(text: str) -> None:
-    if sum(map(len, set(text.split()))) <= STRANGE_CHARS:
+    if within_bounds(text):
         np.testing.assert_allclose(EMBEDDING.encode(text), twin_of(text), atol=2e-6)
 
 
@@ -67,7 +79,7 @@ def test_the_shipped_tokenizer_takes_the_fast_path() -> None:
 @given(texts)
 def test_ids_equal_the_tokenizers(text: str) -> None:
     tokens = EMBEDDING.tokens
-    if sum(map(len, set(text.split()))) <= STRANGE_CHARS:
+    if within_bounds(text):
         assert tokens.ids(text) == WholeText(tokens.tokenizer, tokens.unknown).ids(text)
 
 
@@ -76,6 +88,26 @@ def test_views_are_the_text_and_its_sentences(chosen: list[str]) -> None:
     views = EMBEDDING.views(EMBEDDING.ids(" ".join(chosen)))
     np.testing.assert_allclose(views[0], EMBEDDING.encode(" ".join(chosen)), atol=1e-6)
     assert np.allclose(np.linalg.norm(views, axis=1), 1, atol=1e-5) or not views.any()
+
+
+def test_where_sentences_begin() -> None:
+    def starts(text: str) -> list[int]:
+        ids = EMBEDDING.ids(text)
+        return sentence_starts(ids, EMBEDDING._ends).tolist()
+
+    assert starts("one two three four. one two three four.") == [0, 5]
+    assert starts("... one two!") == [0, 1, 2, 3]
+    assert starts(" ".join(["one"] * 70)) == [0, 32, 64]
+    assert starts("") == []
+    assert len(starts("a b c. " * 1000)) == -(-1536 // 32)
+
+
+def test_sentences_too_short_to_mean_anything_are_no_views() -> None:
+    def count(text: str) -> int:
+        return len(EMBEDDING.views(EMBEDDING.ids(text)))
+
+    assert [count(text) for text in ("", "...", "one", "one two. three four.")] == [1, 1, 1, 3]
+    assert count("Thanks. Where is it?! Hm...") == 2
 
 
 def test_a_sentence_in_a_long_text_has_its_own_view() -> None:

@@ -59,6 +59,8 @@ def other(content, role="assistant"):
         ("/invocations", {"prompt": "completion"}, UserTurn("completion")),
         ("/cohere/v2/chat", {"messages": [user("bonjour")]}, UserTurn("bonjour")),
         ("/generative_scoring", {"query": "is it good", "items": ["a"]}, UserTurn("is it good")),
+        ("/v1/systemone", {"state": "a letter", "questions": {"kind": {}}}, UserTurn("a letter")),
+        ("/v1/systemone", {"state": {"a": 1}, "questions": {}}, None),
         ("/inference/v1/generate", {"token_ids": [1, 2]}, None),
         (CHAT, {"messages": [user("   \n ")]}, None),
     ],
@@ -85,6 +87,12 @@ def test_long_texts_keep_head_and_tail() -> None:
     many = latest_user_turn(CHAT, {"messages": [user(parts)] * 100_000})
     assert many is not None
     assert len(many.text) == TURN_CHARS
+
+
+def test_messages_without_text_are_passed_over() -> None:
+    blank = [user(" " * 1_000_000), user([{"type": "image_url"}] * 1000), user(None), user([])]
+    assert latest_user_turn(CHAT, {"messages": [user("a"), *blank * 50]}) == UserTurn("a")
+    assert latest_user_turn(CHAT, {"messages": [user("a"), *blank * 100]}) is None  # too far back
 
 
 def test_half_a_surrogate_pair_becomes_a_question_mark() -> None:
