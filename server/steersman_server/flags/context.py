@@ -17,7 +17,7 @@ class FlagContext:
     targeting_key: str
     """Who is bucketed: the request's `user` if it has one, else the tenant."""
     attributes: Mapping[str, JsonValue] = field(default_factory=dict)
-    """`labels`, `profile`, `model`. The tenant is added, and cannot be shadowed."""
+    """`labels`, `profile`. The tenant is added, and cannot be shadowed."""
 
     def for_flagd(self) -> EvaluationContext:
         """Returns the same in OpenFeature's terms."""

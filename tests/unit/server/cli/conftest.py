@@ -49,8 +49,8 @@ def fresh_dir(data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.fixture
 def vectors(run: Run, tmp_path: Path, model_dir: Path) -> dict[str, dict[str, Any]]:
-    """`empathy` (presets low 0.3, strong 0.9; at most 1) and `concise`, in the registry."""
-    presets = {"low": Preset(alpha=0.3), "strong": Preset(alpha=0.9)}
+    """`empathy` (low 0.3, medium 0.5, strong 0.9; at most 1) and `concise`, in the registry."""
+    presets = {"low": Preset(alpha=0.3), "medium": Preset(alpha=0.5), "strong": Preset(alpha=0.9)}
     native.save(vector(0, alpha_max=1.0, presets=presets), tmp_path / "empathy.safetensors")
     native.save(vector(1), tmp_path / "concise.safetensors")
     return {

@@ -197,7 +197,7 @@ BAD_PROFILES = [
     (("--steer", "{"), "invalid_option", "JSON"),
     (("--steer", '{"vectors": {"nope": 1}}'), "invalid_profile", "concise, empathy"),
     (("--steer", '{"vectors": {"empathy": 1.5}}'), "invalid_profile", "<= 1"),
-    (("--steer", '{"vectors": {"empathy": "huge"}}'), "invalid_profile", "low, strong"),
+    (("--steer", '{"vectors": {"empathy": "huge"}}'), "invalid_profile", "low, medium, strong"),
     (("--steer", '{"flag": "nope"}'), "invalid_profile", "define it first"),
     (("--steer", '{"vectors": {"empathy": 1}}', "--tenant", "nobody"), "not_found", "nobody"),
     (("nowhere.json",), "file_unreadable", "nowhere.json"),
