@@ -56,7 +56,7 @@ Examples:
 
   steersman flags define flags.json
 
-  steersman flags export | steersman flags define -
+  generate-flags | steersman flags define -
 """
 
 DELETE_HELP = """

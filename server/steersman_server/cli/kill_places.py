@@ -40,7 +40,7 @@ class Places:
         if self.file:
             path = self._file.path
             try:
-                self._file.set(reason)
+                self._file.set(reason or f"by {actor}")
                 report.done.append(
                     f"file {path}: written; the servers on this data directory serve everybody "
                     "unsteered from the next request on"
@@ -99,7 +99,8 @@ class Places:
 
     def _change_registry(self, report: _Report, *, on: bool, reason: str, actor: str) -> None:
         if not self.where.exists:
-            report.done.append(f"registry {self.where}: there is none")
+            # NOTE: nothing was switched there, so it does not count as done.
+            report.warnings.append(f"registry {self.where}: there is none")
             return
         try:
             done = run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import typer
 from steersman_server.tenants.keys import hash_key
 from steersman_vectors.registry.embedded import attach_or_start
 from steersman_vectors.registry.store import RegistryStore
-from tests.unit.vectors.commands import Run
+from tests.unit.vectors.commands import STEERSMAN, Run
 
 from .conftest import Answer
 
@@ -249,6 +250,18 @@ def test_two_writers_both_succeed(data_dir: Path, answer: Answer) -> None:
         asyncio.run(together(registry.url))
     assert len(answer("tenants", "list")["tenants"]) == 8
     assert len(answer("flags", "show", "steering")["overrides"]) == 8
+
+
+def test_two_processes_at_once_without_a_server(fresh_dir: Path, answer: Answer) -> None:
+    def start(name: str) -> subprocess.Popen[str]:
+        command = [*STEERSMAN, "tenants", "create", name, "--json"]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    started = [start(name) for name in ("acme", "globex", "acme")]
+    ended = [process.communicate(timeout=120)[1] for process in started]
+    assert sorted(process.returncode for process in started) == [0, 0, 3], ended
+    assert sum("already_exists" in said for said in ended) == 1
+    assert [t["name"] for t in answer("tenants", "list")["tenants"]] == ["acme", "globex"]
 
 
 def test_before_there_is_a_registry_nothing_is_created(run: Run, fresh_dir: Path) -> None:
