@@ -111,4 +111,5 @@ def test_what_no_route_answers_says_so_in_openais_shape(admin):
         assert error["code"] == "method_not_allowed"
         assert "GET, POST, got PUT" in error["message"]
     for who, status in {"nobody": 401, "acme": 401, "viewer": 404}.items():
-        assert admin.http(who).get("/admin/v1/anything").status_code == status
+        with admin.http(who) as http:
+            assert http.get("/admin/v1/anything").status_code == status
