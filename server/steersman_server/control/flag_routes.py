@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Path, Query, Request
+from fastapi import Body, Path, Query, Request
 from pydantic import ConfigDict, Field
 
 from steersman_vectors.card import Name
@@ -15,7 +15,7 @@ from ..flags.flagd_file import MAX_FILE_CHARS, as_flagd, parse_flagd
 from ..tenants.tenant import LOCAL
 from . import admin_schemas as schemas
 from . import flags
-from .admin_edge import Body, Flagger, Service, admin_router, look, read_bytes
+from .admin_edge import AdminBody, Flagger, Service, admin_router, look, read_bytes
 from .admin_errors import documented
 from .kill_switch import switch_off, switch_on
 from .policy_views import done_json, flag_json
@@ -44,8 +44,22 @@ FLAGD_FILE: dict[str, Any] = {
     }
 }
 
+Definition = Annotated[
+    FlagDefinition,
+    Body(
+        examples=[
+            {
+                "state": "ENABLED",
+                "variants": {"soft": 0.2, "firm": 0.5},
+                "defaultVariant": "soft",
+                "metadata": {"description": "How firmly formality is applied"},
+            }
+        ]
+    ),
+]
 
-class SetFlag(Body):
+
+class SetFlag(AdminBody):
     """Without `tenant`: for everybody; rollout and targeting end."""
 
     model_config = ConfigDict(
@@ -55,13 +69,13 @@ class SetFlag(Body):
     tenant: Name | None = None
 
 
-class UnsetFlag(Body):
+class UnsetFlag(AdminBody):
     """The tenant whose own variant is taken away."""
 
     tenant: Name
 
 
-class RollOut(Body):
+class RollOut(AdminBody):
     """Shares per variant, for all or some tenants."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"weights": {"on": 10, "off": 90}}]})
@@ -69,7 +83,7 @@ class RollOut(Body):
     tenants: list[Name] | None = Field(default=None, min_length=1, max_length=1000)
 
 
-class KillSwitch(Body):
+class KillSwitch(AdminBody):
     """On: everybody is served unsteered."""
 
     model_config = ConfigDict(
@@ -115,7 +129,7 @@ async def show_flag(service: Service, flag: Flag) -> dict[str, Any]:
 
 @router.put("/flags/{flag}", response_model=schemas.Done)
 async def define_flag(
-    service: Service, operator: Flagger, flag: Flag, body: FlagDefinition
+    service: Service, operator: Flagger, flag: Flag, body: Definition
 ) -> dict[str, Any]:
     """Defines a flag anew; tenants keep their own variants where those still exist."""
     return done_json(await flags.define_flags(service.store, {flag: body}, actor=operator.name))
