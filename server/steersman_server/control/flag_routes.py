@@ -1,4 +1,4 @@
-"""`/admin/v1/flags`, `/admin/v1/flags.json` and `/admin/v1/kill-switch`."""
+"""`/admin/v1/flags` and `/admin/v1/flags.json`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from . import admin_schemas as schemas
 from . import flags
 from .admin_edge import AdminBody, Flagger, Service, admin_router, look, read_bytes
 from .admin_errors import documented
-from .kill_switch import switch_off, switch_on
 from .policy_views import done_json, flag_json
 
 Flag = Annotated[
@@ -81,16 +80,6 @@ class RollOut(AdminBody):
     model_config = ConfigDict(json_schema_extra={"examples": [{"weights": {"on": 10, "off": 90}}]})
     weights: dict[Variant, Annotated[int, Field(ge=0, le=2**31 - 1)]] = Field(min_length=1)
     tenants: list[Name] | None = Field(default=None, min_length=1, max_length=1000)
-
-
-class KillSwitch(AdminBody):
-    """On: everybody is served unsteered."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"on": True, "reason": "incident 4711"}]}
-    )
-    on: Annotated[bool, Field(strict=True)]
-    reason: str = Field(default="", max_length=500)
 
 
 router = admin_router("flags")
@@ -182,29 +171,3 @@ async def explain_flag(
 ) -> dict[str, Any]:  # fmt: skip
     """Tells which variant a tenant's requests get, and by which steps."""
     return flags.explain_flag((await look(service)).configuration, flag, tenant, user)
-
-
-@router.get("/kill-switch", response_model=schemas.KillSwitchView)
-async def show_kill_switch(service: Service) -> dict[str, Any]:
-    """Tells whether steering is switched off, and where."""
-    switch, file = (await look(service)).configuration.kill_switch, service.kill_file.reason()
-    in_registry = None if switch is None else switch.reason or "in the registry"
-    return {"on": (in_registry or file) is not None, "registry": in_registry, "file": file}
-
-
-@router.post("/kill-switch", response_model=schemas.KillSwitchSet)
-async def set_kill_switch(service: Service, operator: Flagger, body: KillSwitch) -> dict[str, Any]:
-    """Serves everybody unsteered, or ends that; without the registry by a file on this machine."""
-    if body.on:
-        pulled = await switch_off(
-            service.store, service.kill_file, actor=operator.name, reason=body.reason
-        )
-    else:
-        pulled = await switch_on(
-            service.store, service.kill_file, service.configuration, actor=operator.name
-        )
-    return {
-        "on": body.on, "revision": pulled.revision, "file": pulled.by_file,
-        "changed": pulled.by_file or pulled.revision is not None,
-        "warnings": list(pulled.warnings),
-    }  # fmt: skip
