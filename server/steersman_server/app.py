@@ -10,7 +10,14 @@ from starlette.routing import Route
 
 from .access.middleware import AccessMiddleware
 from .access.redaction import redact_access_log
-from .control import audit_routes, flag_routes, policy_routes, tenant_routes, vector_routes
+from .control import (
+    audit_routes,
+    flag_routes,
+    kill_switch_routes,
+    policy_routes,
+    tenant_routes,
+    vector_routes,
+)
 from .control.admin_edge import PREFIX
 from .control.admin_errors import NoAdminRoute
 from .engine.vllm_api import served_chat_template
@@ -20,7 +27,14 @@ from .service import SteeringService
 from .settings import settings_from_environment
 from .try_it import announce_when_ready
 
-ADMIN_ROUTES = (tenant_routes, flag_routes, policy_routes, vector_routes, audit_routes)
+ADMIN_ROUTES = (
+    tenant_routes,
+    flag_routes,
+    kill_switch_routes,
+    policy_routes,
+    vector_routes,
+    audit_routes,
+)
 
 
 class SteeringEndpointPlugin:

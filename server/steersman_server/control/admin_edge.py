@@ -34,7 +34,7 @@ BEARER = HTTPBearer(
 )
 
 
-class Body(BaseModel):
+class AdminBody(BaseModel):
     """A body whose every key has an effect; others are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

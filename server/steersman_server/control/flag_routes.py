@@ -1,10 +1,10 @@
-"""`/admin/v1/flags`, `/admin/v1/flags.json` and `/admin/v1/kill-switch`."""
+"""`/admin/v1/flags` and `/admin/v1/flags.json`."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Path, Query, Request
+from fastapi import Body, Path, Query, Request
 from pydantic import ConfigDict, Field
 
 from steersman_vectors.card import Name
@@ -15,9 +15,8 @@ from ..flags.flagd_file import MAX_FILE_CHARS, as_flagd, parse_flagd
 from ..tenants.tenant import LOCAL
 from . import admin_schemas as schemas
 from . import flag_looks, flags
-from .admin_edge import Body, Flagger, Service, admin_router, look, read_bytes
+from .admin_edge import AdminBody, Flagger, Service, admin_router, look, read_bytes
 from .admin_errors import documented
-from .kill_switch import switch_off, switch_on
 from .policy_views import done_json, flag_json
 
 Flag = Annotated[
@@ -44,8 +43,22 @@ FLAGD_FILE: dict[str, Any] = {
     }
 }
 
+Definition = Annotated[
+    FlagDefinition,
+    Body(
+        examples=[
+            {
+                "state": "ENABLED",
+                "variants": {"soft": 0.2, "firm": 0.5},
+                "defaultVariant": "soft",
+                "metadata": {"description": "How firmly formality is applied"},
+            }
+        ]
+    ),
+]
 
-class SetFlag(Body):
+
+class SetFlag(AdminBody):
     """Without `tenant`: for everybody; rollout and targeting end."""
 
     model_config = ConfigDict(
@@ -55,28 +68,18 @@ class SetFlag(Body):
     tenant: Name | None = None
 
 
-class UnsetFlag(Body):
+class UnsetFlag(AdminBody):
     """The tenant whose own variant is taken away."""
 
     tenant: Name
 
 
-class RollOut(Body):
+class RollOut(AdminBody):
     """Shares per variant, for all or some tenants."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"weights": {"on": 10, "off": 90}}]})
     weights: dict[Variant, Annotated[int, Field(ge=0, le=2**31 - 1)]] = Field(min_length=1)
     tenants: list[Name] | None = Field(default=None, min_length=1, max_length=1000)
-
-
-class KillSwitch(Body):
-    """On: everybody is served unsteered."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"on": True, "reason": "incident 4711"}]}
-    )
-    on: Annotated[bool, Field(strict=True)]
-    reason: str = Field(default="", max_length=500)
 
 
 router = admin_router("flags")
@@ -115,7 +118,7 @@ async def show_flag(service: Service, flag: Flag) -> dict[str, Any]:
 
 @router.put("/flags/{flag}", response_model=schemas.Done)
 async def define_flag(
-    service: Service, operator: Flagger, flag: Flag, body: FlagDefinition
+    service: Service, operator: Flagger, flag: Flag, body: Definition
 ) -> dict[str, Any]:
     """Defines a flag anew; tenants keep their own variants where those still exist."""
     return done_json(await flags.define_flags(service.store, {flag: body}, actor=operator.name))
@@ -168,29 +171,3 @@ async def explain_flag(
 ) -> dict[str, Any]:  # fmt: skip
     """Tells which variant a tenant's requests get, and by which steps."""
     return flag_looks.explain_flag((await look(service)).configuration, flag, tenant, user)
-
-
-@router.get("/kill-switch", response_model=schemas.KillSwitchView)
-async def show_kill_switch(service: Service) -> dict[str, Any]:
-    """Tells whether steering is switched off, and where."""
-    switch, file = (await look(service)).configuration.kill_switch, service.kill_file.reason()
-    in_registry = None if switch is None else switch.reason or "in the registry"
-    return {"on": (in_registry or file) is not None, "registry": in_registry, "file": file}
-
-
-@router.post("/kill-switch", response_model=schemas.KillSwitchSet)
-async def set_kill_switch(service: Service, operator: Flagger, body: KillSwitch) -> dict[str, Any]:
-    """Serves everybody unsteered, or ends that; without the registry by a file on this machine."""
-    if body.on:
-        pulled = await switch_off(
-            service.store, service.kill_file, actor=operator.name, reason=body.reason
-        )
-    else:
-        pulled = await switch_on(
-            service.store, service.kill_file, service.configuration, actor=operator.name
-        )
-    return {
-        "on": body.on, "revision": pulled.revision, "file": pulled.by_file,
-        "changed": pulled.by_file or pulled.revision is not None,
-        "warnings": list(pulled.warnings),
-    }  # fmt: skip

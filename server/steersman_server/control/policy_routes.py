@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Annotated, Any
 
-from fastapi import Path
+from fastapi import Body, Path
 
 from steersman_vectors.card import Name
 
@@ -22,6 +22,29 @@ from .policy_views import done_json, policy_json, profile_json
 from .tenant_routes import TenantName
 
 ProfileName = Annotated[Name, Path(description="A profile's name.", examples=["formal"])]
+PolicyBody = Annotated[
+    Policy,
+    Body(
+        examples=[
+            {
+                "rules": [
+                    {
+                        "name": "billing",
+                        "when": {"intent": "billing", "min_score": 0.6},
+                        "steer": {"vectors": {"empathy": "low"}},
+                    },
+                    {"name": "rest", "steer": False},
+                ]
+            }
+        ]
+    ),
+]
+ProfileBody = Annotated[
+    Profile, Body(examples=[{"steer": {"vectors": {"formality": 0.4}}, "tenants": ["acme"]}])
+]
+QuestionBody = Annotated[
+    Question, Body(examples=[{"tenant": "acme", "text": "Why was I charged twice?"}])
+]
 router = admin_router("policies and profiles")
 
 
@@ -45,7 +68,7 @@ async def show_policy(service: Service, tenant: TenantName) -> dict[str, Any]:
 
 @router.put("/policies/{tenant}", response_model=schemas.Done, responses=documented(404))
 async def set_policy(
-    service: Service, operator: Flagger, tenant: TenantName, body: Policy
+    service: Service, operator: Flagger, tenant: TenantName, body: PolicyBody
 ) -> dict[str, Any]:
     """Replaces a tenant's rules; refused with all that is wrong with them."""
     done = await policies.set_policy(
@@ -62,7 +85,7 @@ async def delete_policy(service: Service, operator: Flagger, tenant: TenantName)
 
 
 @router.post("/policies/{tenant}/check", response_model=schemas.Checked, responses=documented(404))
-async def check_policy(service: Service, tenant: TenantName, body: Policy) -> dict[str, Any]:
+async def check_policy(service: Service, tenant: TenantName, body: PolicyBody) -> dict[str, Any]:
     """Tells what would be wrong with these rules, and writes nothing."""
     seen = await look(service)
     problems = policy_problems(
@@ -92,7 +115,7 @@ async def show_profile(service: Service, profile: ProfileName) -> dict[str, Any]
 
 @router.put("/profiles/{profile}", response_model=schemas.Done, responses=documented(404))
 async def set_profile(
-    service: Service, operator: Flagger, profile: ProfileName, body: Profile
+    service: Service, operator: Flagger, profile: ProfileName, body: ProfileBody
 ) -> dict[str, Any]:
     """Writes a profile; whom of its tenants it cannot serve is a warning."""
     done = await policies.set_profile(
@@ -116,7 +139,7 @@ async def delete_profile(
     response_model_exclude_unset=True,
     responses=documented(404),
 )
-async def explain_request(service: Service, body: Question) -> dict[str, Any]:
+async def explain_request(service: Service, body: QuestionBody) -> dict[str, Any]:
     """Decides about a request without running it: every step, the plan, its dose per layer."""
     return await explain(body, service.situation(), service.classifier, service.supply.read)
 

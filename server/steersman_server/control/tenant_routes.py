@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import Path, Query
+from fastapi import Body, Path, Query
 from pydantic import AwareDatetime, ConfigDict, Field
 
 from steersman_vectors.card import Name
@@ -15,7 +15,7 @@ from ..tenants.keys import ID_CHARACTERS, MAX_LABEL, Role
 from ..tenants.tenant import Tenant
 from . import admin_schemas as schemas
 from . import tenants
-from .admin_edge import Admin, Body, Service, admin_router, look
+from .admin_edge import Admin, AdminBody, Service, admin_router, look
 from .admin_errors import documented
 from .policy_views import done_json, key_json, new_key_json, tenant_json
 
@@ -27,6 +27,11 @@ KeyId = Annotated[
         description="The eight characters after the key's prefix; never the key.",
         examples=["3f9ac210"],
     ),
+]
+
+Changes = Annotated[
+    Tenant,
+    Body(examples=[{"default": {"vectors": {"empathy": "low"}}, "dose_cap": 1.0}]),
 ]
 
 
@@ -41,7 +46,7 @@ class NewTenant(Tenant):
     name: Name
 
 
-class NewKey(Body):
+class NewKey(AdminBody):
     """A key to make: a tenant's, or an operator's with a role; one of both."""
 
     model_config = ConfigDict(
@@ -93,7 +98,7 @@ async def show_tenant(service: Service, tenant: TenantName) -> dict[str, Any]:
 
 @router.patch("/tenants/{tenant}", response_model=schemas.Done, responses=documented(404))
 async def update_tenant(
-    service: Service, operator: Admin, tenant: TenantName, body: Tenant
+    service: Service, operator: Admin, tenant: TenantName, body: Changes
 ) -> dict[str, Any]:
     """Changes the fields in the body, as wholes; the others stay."""
     done = await tenants.update_tenant(

@@ -23,11 +23,11 @@ from steersman_vectors.scale import Scale
 
 from ..service import SteeringService
 from . import json_views, operations
-from .admin_edge import Admin, Body, Service, admin_router, read_bytes
+from .admin_edge import Admin, AdminBody, Service, admin_router, read_bytes
 from .admin_errors import documented
 
 
-class Promote(Body):
+class Promote(AdminBody):
     """`vector` is name@version or name@alias; `expect` what the alias must name now (0: none)."""
 
     vector: str
@@ -35,7 +35,7 @@ class Promote(Body):
     expect: int | None = Field(default=None, ge=0)
 
 
-class Rollback(Body):
+class Rollback(AdminBody):
     """`vector` is a name."""
 
     vector: str
@@ -43,14 +43,14 @@ class Rollback(Body):
     expect: int | None = Field(default=None, ge=0)
 
 
-class Retire(Body):
+class Retire(AdminBody):
     """`vector` is name@version; `reason` is told to whoever names it."""
 
     vector: str
     reason: str = Field(default="", max_length=1000)
 
 
-class Collect(Body):
+class Collect(AdminBody):
     """Removes the bytes of what was retired longer than `retired_for_days` ago."""
 
     dry_run: bool = True

@@ -118,6 +118,9 @@ def _app(url: str, folder: Path) -> FastAPI:
         follower = asyncio.create_task(registry.follow(service.supply.prepare, show=service._show))
         yield
         follower.cancel()
+        await asyncio.gather(follower, return_exceptions=True)
+        await service.store.aclose()
+        await registry.reader.aclose()
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None)
     plugin.attach_router(app)

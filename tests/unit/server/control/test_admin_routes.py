@@ -81,7 +81,7 @@ def test_a_keys_life(http, admin):
     every = wrong.text + json.dumps(listed) + http.get(f"{API}/audit?limit=1000").text
     every += http.get(f"{API}/log?limit=1000").text
     every += http.get(f"{API}/audit/configuration?revision={mine_revision(http)}").text
-    secret = key["key"].rpartition("_")[2]
+    secret = key["key"].split("_", 2)[2]
     assert secret not in every
     assert 'sha256":' not in every.replace("\\", "")
 

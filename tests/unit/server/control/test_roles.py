@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from starlette.testclient import TestClient
 
+from steersman_server.app import SteeringEndpointPlugin
 from tests.unit.server.control.admin_server import ROLES
 
 VIEWER = """
@@ -111,4 +114,16 @@ def test_what_no_route_answers_says_so_in_openais_shape(admin):
         assert error["code"] == "method_not_allowed"
         assert "GET, POST, got PUT" in error["message"]
     for who, status in {"nobody": 401, "acme": 401, "viewer": 404}.items():
-        assert admin.http(who).get("/admin/v1/anything").status_code == status
+        with admin.http(who) as http:
+            assert http.get("/admin/v1/anything").status_code == status
+
+
+def test_under_plain_vllm_nobody_is_an_operator():
+    app = FastAPI()
+    SteeringEndpointPlugin().attach_router(app)  # no settings: `vllm serve`, not `steersman serve`
+    with TestClient(app) as http:
+        for route in NEEDED:
+            method, path = route.split()
+            reply = http.request(method, "/admin/v1" + path.format(**FILLED))
+            assert reply.status_code == 503, route
+            assert reply.json()["error"]["code"] == "steering_not_enabled"
