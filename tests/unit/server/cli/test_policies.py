@@ -95,6 +95,7 @@ def test_check_lists_all_that_is_wrong_and_writes_nothing(
                 "when": {"flag": {"nope": "on"}, "profile": "x"},
                 "steer": {"vectors": {"nobody": 1}},
             },
+            {"name": "c", "when": {"metadata": {"channel": "web"}}, "steer": False},
         ]
     }
     file = written(tmp_path / "bad.json", bad)
