@@ -7,7 +7,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from steersman_server.admission.choice import first_rule
@@ -22,7 +22,8 @@ from steersman_server.policies.policy import Policy, Rule, When
 from steersman_server.policies.steering import Steering
 from steersman_server.tenants.tenant import Tenant
 from steersman_vectors.errors import SteersmanError
-from tests.unit.server.samples import ENGINE, MODEL, OTHER_MODEL, SNAPSHOT
+from steersman_vectors.registry.snapshot import RegistrySnapshot
+from tests.unit.server.samples import ENGINE, ENTRIES, MODEL, OTHER_MODEL, SNAPSHOT, entry
 
 # --- covers, against every request of a small world ---------------------------------------------
 
@@ -87,8 +88,25 @@ def a_counterexample(first: When, second: When) -> bool:
     return any(holds(second, i, f) and not holds(first, i, f) for i, f in worlds)
 
 
-@given(conditions(), conditions())
-def test_covers_is_that_no_request_gets_past(first: When, second: When) -> None:
+@st.composite
+def pairs(draw: st.DrawFn) -> tuple[When, When]:
+    """Two conditions, of which the second mostly names what the first does, and something else."""
+    first, other = draw(conditions()), draw(conditions())
+    parts = set(draw(st.lists(st.sampled_from(["intent", "profile", "flag", "metadata"]))))
+    fields = {name: getattr(other if name in parts else first, name) for name in When.model_fields}
+    fields["min_score"] = None
+    if fields["intent"] is not None:
+        fields["min_score"] = draw(st.sampled_from([first.min_score, other.min_score, 0.3, 0.7]))
+    return first, When(**fields)
+
+
+@given(pairs())
+@example((When(intent="a", min_score=0.3), When(intent="a", min_score=0.3)))
+@example((When(intent="a"), When(intent="b")))
+@example((When(intent=("a", "b")), When(intent="b")))
+@example((When(metadata={"x": "a"}), When(metadata={"x": ("a", "b")})))
+def test_covers_is_that_no_request_gets_past(both: tuple[When, When]) -> None:
+    first, second = both
     assert covers(first, second) == (not a_counterexample(first, second))
 
 
@@ -184,6 +202,17 @@ def test_one_base_model_is_enough_unless_it_is_named() -> None:
     both = {"vectors": {"foreign": 0.1, "plain": 0.1}}
     assert len(problems(both, anything, ())) == 1
     assert len(problems(both, anything, (MODEL, OTHER_MODEL))) == 2
+    snapshot = RegistrySnapshot.of(
+        8,
+        [
+            *ENTRIES,
+            entry("plain", fingerprint=OTHER_MODEL),
+            entry("newer", fingerprint=OTHER_MODEL),
+        ],
+    )
+    upgraded = Steering.model_validate({"vectors": {"plain": 0.1, "newer": 0.1}})
+    assert steering_problems(upgraded, anything, NOW, snapshot, ()) == []
+    assert len(steering_problems(upgraded, anything, NOW, snapshot, (MODEL,))) == 1
     (unknown,) = problems({"vectors": {"empthy": 0.1}}, anything, ())
     assert "empathy" in unknown
 
