@@ -137,7 +137,7 @@ def test_the_admin_api_has_the_same_words(server, vectors):
     assert admin.post("/push", content=b"nonsense").status_code == 400
     for header in ({"host": "evil.example"}, {"origin": "https://evil.example"}):
         refused = admin.get("/vectors", headers=header)
-        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "admin_closed")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "keys_required")
 
 
 @pytest.mark.parametrize("fate", ["frozen", "killed"])
