@@ -71,7 +71,10 @@ async def update_tenant(
 
 
 async def delete_tenant(store: RegistryStore, name: str, *, actor: str) -> Done:
-    """Removes a tenant with its keys, its policy and its overrides of flags, in one step."""
+    """Removes a tenant with keys, policy, overrides of flags and place in profiles, in one step.
+
+    A profile that was for it alone goes too: the next tenant of that name inherits nothing.
+    """
 
     def decide(now: Configuration) -> Iterator[DocumentWrite]:
         find_tenant(now, name)
@@ -83,6 +86,13 @@ async def delete_tenant(store: RegistryStore, name: str, *, actor: str) -> Done:
         for flag, record in now.flags.records.items():
             if name in record.overrides:
                 yield document("flag", flag, set_override(record, name, None))
+        for profile_name, profile in now.profiles.items():
+            others = tuple(tenant for tenant in profile.tenants if tenant != name)
+            if not others:
+                yield delete_document("profile", profile_name)
+            elif len(others) < len(profile.tenants):
+                kept = profile.model_copy(update={"tenants": others})
+                yield document("profile", profile_name, kept)
         yield delete_document("tenant", name)
 
     return Done(await write(store, decide, actor=actor))
