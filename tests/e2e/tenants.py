@@ -127,6 +127,13 @@ def furnish(running: TenantServer) -> None:
     running.admin("POST", "/promote", json={"vector": "empathy@1", "alias": "prod"})
 
 
+def raw(server: TenantServer, fields: str) -> bytes:
+    """Returns a body with these fields, written as they are, before and after the others."""
+    asked = {"model": server.model, "messages": MESSAGES, "max_tokens": 12, "temperature": 0,
+             "ignore_eos": True}  # fmt: skip
+    return f"{{{fields}, {json.dumps(asked)[1:]}".encode()
+
+
 def applied(reply: httpx.Response) -> dict[str, float]:
     """Returns vector@version -> alpha, as the body says."""
     assert reply.status_code == 200, reply.text

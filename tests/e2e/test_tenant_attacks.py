@@ -10,7 +10,7 @@ import json
 
 import pytest
 
-from tests.e2e.tenants import CAP, DEFAULT, MESSAGES, applied, code, text
+from tests.e2e.tenants import CAP, DEFAULT, MESSAGES, applied, code, raw, text
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 OWN = {"empathy@2": DEFAULT}
@@ -26,13 +26,6 @@ def expected(tenant_server):
     own, none = tenant_server.chat("acme"), tenant_server.chat("free")
     assert text(own) != text(none)
     return {"own": text(own), "none": text(none)}
-
-
-def raw(server, fields: str) -> bytes:
-    """Returns a body with these fields, written as they are, before and after the others."""
-    asked = {"model": server.model, "messages": MESSAGES, "max_tokens": 12, "temperature": 0,
-             "ignore_eos": True}  # fmt: skip
-    return f"{{{fields}, {json.dumps(asked)[1:]}".encode()
 
 
 @pytest.mark.parametrize(
@@ -127,67 +120,6 @@ def test_other_encodings_of_the_body_are_still_steering(tenant_server):
 
 
 @pytest.mark.parametrize(
-    ("steering", "says"),
-    [
-        (SECRET, NOT_ALLOWED),
-        ({"vectors": {"secret@1": 0.5}}, NOT_ALLOWED),
-        ({"vectors": {"secret": 0.1, "empathy": 0.1}}, NOT_ALLOWED),
-        ({"vectors": {"concise": 1.0, "empathy": 1.0}}, (400, "dose_out_of_range")),
-        ({"vectors": {"concise": -1.0, "empathy": 1.0}}, (400, "dose_out_of_range")),
-        ({"vectors": {"nobody": 0.1}}, NOT_ALLOWED),
-        ({"vectors": {"empathy": CAP + 0.01}}, (400, "alpha_out_of_range")),
-        ({"vectors": {"empathy": -CAP - 0.01}}, (400, "alpha_out_of_range")),
-        ({"vectors": {"empathy@2": "strong"}}, (400, "alpha_out_of_range")),
-        ({"vectors": {"empathy@1": 0.75, "empathy@2": 0.75}}, (400, "alpha_out_of_range")),
-        ({"vectors": {"empathy@1": 0.75, "empathy@2": -0.75}}, (400, "alpha_out_of_range")),
-        ({"vectors": {"empathy@prod": 0.75, "empathy@2": 0.75}}, (400, "alpha_out_of_range")),
-        ({"vectors": {"empathy@prod": 0.4, "empathy@1": 0.4}}, (400, "vector_repeated")),
-        ({"vectors": {"empathy": 0.4, "empathy@2": 0.4}}, (400, "vector_repeated")),
-        ({"vectors": {"empathy@02": 0.4, "empathy@2": 0.4}}, (400, "vector_repeated")),
-        ({"vectors": {"empathy": "0.5"}}, (400, "preset_not_found")),
-        ({"vectors": {"empathy": True}}, (400, "invalid_alpha")),
-        ({"vectors": {"empathy": [9]}}, (400, "invalid_alpha")),
-        ({"vectors": {"empathy": {"flag": "steering"}}}, (400, "invalid_alpha")),
-        ({"vectors": {"Empathy": 0.5}}, (400, "invalid_name")),
-        ({"vectors": {"empathy": 0.5}, "tenant": "rival"}, (400, "unknown_key")),
-        ({"vectors": {"empathy": 0.5}, "plan": PLAN}, (400, "unknown_key")),
-        ({"profile": "rivals-own"}, (400, "invalid_vectors")),
-        ("rivals-own", (400, "invalid_steering")),
-        ([SECRET], (400, "invalid_steering")),
-        (True, (400, "invalid_steering")),
-    ],
-    ids=lambda value: json.dumps(value)[:60],
-)
-def test_no_steering_beyond_the_tenants_limits(tenant_server, steering, says):
-    assert code(tenant_server.chat("free", steering=steering)) == says
-
-
-@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400", "-1e400", "9" * 400])
-def test_numbers_that_are_none(tenant_server, number):
-    body = raw(tenant_server, f'"steering": {{"vectors": {{"empathy": {number}}}}}')
-    assert code(tenant_server.chat("free", content=body)) == (400, "invalid_alpha")
-
-
-def test_of_a_repeated_key_what_is_checked_is_what_runs(tenant_server):
-    fields = '"steering": {"vectors": {"empathy": 9}}, "steering": {"vectors": {"empathy": 0.5}}'
-    reply = tenant_server.chat("free", content=raw(tenant_server, fields))
-    assert applied(reply) == {"empathy@2": 0.5}
-    assert text(reply) == text(tenant_server.chat("free", steering=MINE))
-    inside = '"steering": {"vectors": {"empathy": 0.5, "empathy": 9}}'
-    reply = tenant_server.chat("free", content=raw(tenant_server, inside))
-    assert code(reply) == (400, "alpha_out_of_range")
-
-
-def test_at_the_cap_it_is_allowed(tenant_server):
-    steering = {"vectors": {"empathy@1": 0.7, "empathy@2": -0.7}}
-    assert applied(tenant_server.chat("free", steering=steering)) == {
-        "empathy@1": 0.7, "empathy@2": -0.7,
-    }  # fmt: skip
-    assert applied(tenant_server.chat("free", steering={"vectors": {"empathy": -CAP}}))
-    assert applied(tenant_server.chat("free", steering=False)) == {}
-
-
-@pytest.mark.parametrize(
     ("path", "body"),
     [
         ("/v1/completions", {"prompt": "Where", "max_tokens": 4}),
@@ -229,3 +161,62 @@ def test_vectors_of_others_are_not_listed(tenant_server):
 
     assert names("acme") == {"empathy"}
     assert names("rival") == {"concise", "secret"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"use_beam_search": True, "n": 2},
+        {"chat_template": "{{ messages }}"},
+        {"chat_template_kwargs": {"chat_template": "{{ messages }}"}},
+    ],
+    ids=json.dumps,
+)
+def test_what_cannot_be_steered_is_refused_and_never_served_without(tenant_server, body):
+    assert code(tenant_server.chat("acme", **body)) == (400, "steering_unsupported")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"prompt": ["Where is my order?", "Where"]},
+        {"prompt": [5, 6, 7, 8]},
+        {"prompt": [[5, 6, 7, 8], [9, 10]], "echo": True},
+        {"prompt": "Where is my order?", "stop": ["zzz"], "seed": 7, "logprobs": 2},
+    ],
+    ids=json.dumps,
+)
+def test_every_prompt_of_a_request_is_steered(tenant_server, body):
+    asked = {"model": tenant_server.model, "max_tokens": 12, "temperature": 0, "ignore_eos": True}
+
+    def texts(who: str, **extra) -> list[str]:
+        reply = tenant_server.request(
+            who, "POST", "/v1/completions", json={**asked, **body, **extra}
+        )
+        assert reply.status_code == 200, reply.text
+        return [choice["text"] for choice in reply.json()["choices"]]
+
+    own = texts("acme")
+    steering = {"vectors": {"empathy@2": DEFAULT}}
+    assert own == texts("free", steering=steering)
+    assert all(a != b for a, b in zip(own, texts("free"), strict=True))
+
+
+def test_a_request_id_of_anothers_request_changes_neither(tenant_server):
+    same = {"request_id": "the-same-for-both"}
+    header = {"x-request-id": "the-same-for-both"}
+    whole = tenant_server.client("acme").chat.completions.create(
+        model=tenant_server.model, messages=MESSAGES, temperature=0, max_tokens=200,
+        extra_body={"ignore_eos": True},
+    ).choices[0].message.content  # fmt: skip
+    alone = text(tenant_server.chat("free", steering=MINE))
+    stream = tenant_server.client("acme").chat.completions.create(
+        model=tenant_server.model, messages=MESSAGES, temperature=0, max_tokens=200, stream=True,
+        extra_body={"ignore_eos": True, **same}, extra_headers=header,
+    )  # fmt: skip
+    said = [next(stream).choices[0].delta.content or ""]
+    for _ in range(4):
+        reply = tenant_server.chat("free", headers=header, steering=MINE, **same)
+        assert reply.status_code != 200 or text(reply) == alone
+    said += [chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices]
+    assert "".join(said) == whole
