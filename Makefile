@@ -56,11 +56,15 @@ test-gpu: installed ## Run the tests that need an NVIDIA GPU; without one they a
 
 .PHONY: bench
 bench: installed ## Run the benchmarks (a quarter of an hour); figures go to docs/benchmarks
-	$(BIN)/python -m pytest -m "bench and not gpu" --ignore=tests/bench/test_registry.py -s $(ARGS)
+	$(BIN)/python -m pytest -m "bench and not gpu" --ignore=tests/bench/test_registry.py --ignore=tests/bench/test_server.py -s $(ARGS)
 
 .PHONY: bench-registry
 bench-registry: installed ## Measure the registry with 10,000 vectors (ten minutes); figures go to docs/benchmarks
 	$(BIN)/python -m pytest -m bench tests/bench/test_registry.py -s $(ARGS)
+
+.PHONY: bench-server
+bench-server: installed ## Measure the server beside plain vLLM, and how fast flags flip (ten minutes); figures go to docs/benchmarks
+	$(BIN)/python -m pytest -m bench tests/bench/test_server.py -s $(ARGS)
 
 .PHONY: bench-gpu
 bench-gpu: installed ## Run the benchmarks that need an NVIDIA GPU (a quarter of an hour); without one they fail
@@ -85,6 +89,10 @@ clean: ## Remove .venv, builds and caches; the demo's data stay
 demo-model: installed ## Train the demo model and make its vectors anew (half an hour)
 	$(BIN)/python -m steersman_demo.train --out vectors/demo-model
 	$(BIN)/python -m steersman_demo.make_vectors --model vectors/demo-model --out vectors/library
+
+.PHONY: demo-intents
+demo-intents: installed ## Train the demo's intent classifier anew and write its figures into docs/intents.md
+	$(BIN)/python -m steersman_demo.intents.make
 
 .PHONY: demo-report
 demo-report: installed ## Measure the demo vectors: effect, facts kept, degenerate answers

@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from steersman_vectors.whole_file import write_whole
+
 
 @dataclass(frozen=True, slots=True)
 class ProcessReport:
@@ -46,11 +48,9 @@ class ProcessBoard:
     def post(self, report: ProcessReport) -> None:
         """Replaces this process's report; a disk that is full costs the report, nothing else."""
         path = self._folder / f"{self._server_pid}-{report.pid}.json"
-        partial = path.with_suffix(f".{os.getpid()}")
         with suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            partial.write_text(json.dumps(asdict(report)))
-            partial.replace(path)
+            write_whole(path, json.dumps(asdict(report)).encode())
 
     def read(self) -> list[ProcessReport]:
         """Returns the reports of the processes that live, by pid; removes those of the dead."""
@@ -63,6 +63,12 @@ class ProcessBoard:
                 elif server_pid == self._server_pid:
                     found.append(ProcessReport(**json.loads(path.read_text())))
         return sorted(found, key=lambda report: report.pid)
+
+
+def living(folder: Path) -> list[int]:
+    """Returns the API processes, of any server, that reported into the folder and live."""
+    pids = (path.stem.partition("-")[2] for path in folder.glob("*-*.json"))
+    return sorted(int(pid) for pid in pids if pid.isdigit() and _lives(int(pid)))
 
 
 def _lives(pid: int) -> bool:

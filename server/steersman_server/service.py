@@ -13,7 +13,7 @@ import structlog
 
 from steersman_vectors.chat_template import markers_of_tokenizer
 from steersman_vectors.engine_contract import intake_of
-from steersman_vectors.errors import CallerError, OperatorError
+from steersman_vectors.errors import CallerError, OperatorError, SteersmanError
 from steersman_vectors.registry.local_copy import LocalCopy
 from steersman_vectors.registry.snapshot import RegistrySnapshot
 from steersman_vectors.registry.store import RegistryStore
@@ -33,6 +33,9 @@ from .intent.load import load_classifier
 from .intent.user_turn import latest_user_turn
 from .kill_file import KillFile
 from .live_registry import LiveRegistry
+from .monitor.decision_line import decided, refused
+from .monitor.decision_log import DecisionLog
+from .monitor.metrics import DecisionMetrics
 from .openai.body import Body, check_beside
 from .openai.models import profiles_of
 from .processes import ProcessBoard, ProcessReport
@@ -71,6 +74,8 @@ class SteeringService:
         self.shape = settings.shape
         self.kill_file = KillFile(settings.data_dir)
         self.limits = Limits(settings.api_processes)
+        self.metrics = DecisionMetrics()
+        self.decisions = DecisionLog(settings.data_dir)
         self.view = View(registry.snapshot, Configuration.of(registry.snapshot.documents))
         self.store = RegistryStore(settings.registry_url, known=lambda: registry.snapshot)
         """For operators; nothing that a request needs goes through it."""
@@ -132,8 +137,19 @@ class SteeringService:
             frozenset() if self.classifier is None else self.classifier.safety_labels,
         )  # fmt: skip
 
-    async def admit(self, caller: Caller, path: str, body: Body) -> Decision:
+    async def admit(self, caller: Caller, path: str, body: Body, request_id: str = "") -> Decision:
         """Returns the decision for a request, its vectors resident in every worker."""
+        try:
+            decision = await self._decide(caller, path, body)
+        except SteersmanError as error:
+            self.metrics.refused(caller.name, error)
+            self.decisions.write(refused(request_id, path, caller, error))
+            raise
+        self.metrics.decided(decision)
+        self.decisions.write(decided(request_id, path, caller, decision))
+        return decision
+
+    async def _decide(self, caller: Caller, path: str, body: Body) -> Decision:
         self.limits.check(caller)
         situation = self.situation()
         inbound = Inbound(

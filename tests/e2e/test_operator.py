@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import time
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -78,6 +79,31 @@ def test_a_second_server_is_told_who_holds_the_data_directory(server):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(("which", "how"), [("watchdog", "kill"), ("valkey", "terminate")])
+def test_the_servers_registry_comes_back_whatever_ends_it(server, vector_files, which, how):
+    def registry() -> dict[str, psutil.Process]:
+        found = {}
+        for process in psutil.Process(server.process.pid).children(recursive=True):
+            with suppress(psutil.Error):  # it ends just now
+                if process.cwd() == str(server.data_dir / "registry"):
+                    watchdog = "watchdog.py" in " ".join(process.cmdline())
+                    found["watchdog" if watchdog else "valkey"] = process
+        return found
+
+    before = registry()
+    getattr(before[which], how)()
+    assert chat(server, {"vectors": {"empathy": 0.5}}).steering["applied"]
+    wait_until(lambda: len(after := registry()) == 2 and before["valkey"] not in after.values())
+    wait_until(lambda: "vectors" in server.get("/admin/v1/vectors"))
+    name = f"after-{which}"
+    run("vectors", "import", vector_files["empathy"], "--name", name, "--model", server.model,
+        "--data-dir", server.data_dir)  # fmt: skip
+    wait_until(lambda: name in json.dumps(server.get("/v1/steering/vectors")))
+    assert chat(server, {"vectors": {name: 0.5}}).steering["applied"]
+    assert server.get("/v1/steering/health")["status"] == "ok"
+    assert "registry_ended" in server.log.read_text()
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -134,6 +160,7 @@ def test_two_api_processes_steer_alike_and_nothing_outlives_them(
         two.process.wait(timeout=60)
         _, alive = psutil.wait_procs(family, timeout=60)
     assert alive == [], [p.cmdline() for p in alive]
+    assert "empathy" in run("vectors", "list", "--data-dir", tmp_path / "data").stdout
 
 
 def test_the_globally_attending_layers_can_be_chosen(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Callable
@@ -10,7 +11,9 @@ import httpx
 import openai
 import pytest
 
+from steersman_server.control.tenants import create_key, create_tenant, delete_tenant
 from steersman_vectors.formats import native
+from steersman_vectors.registry.store import RegistryStore
 from tests.e2e.conftest import run, start
 from tests.redis_server import redis_server
 from tests.tiny_model import build_tiny_llama
@@ -197,8 +200,41 @@ def test_an_upgraded_model_refuses_the_old_vectors_even_while_redis_is_down(
         redis.start()
         until(lambda: running.get("/v1/steering/health")["status"] == "ok")
         until(lambda: served(running, "ported"))
+        policies = asyncio.run(answers_of_tenants_with_an_old_default(redis.url, running))
+        status, error = policies["fail"]
+        assert (status, error["error"]["code"]) == (503, "vector_model_mismatch")
+        assert old in error["error"]["message"]
+        assert health["fingerprint"] in error["error"]["message"]
+        status, answer = policies["base"]
+        assert status == 200
+        assert answer["choices"][0]["message"]["content"] is not None
+        assert answer["steering"]["fallback"]["code"] == "vector_model_mismatch"
+        assert (answer["steering"]["reason"], answer["steering"]["applied"]) == ("default", [])
     finally:
         assert running.stop() == [], running.log.read_text()[-3000:]
+
+
+async def answers_of_tenants_with_an_old_default(url: str, server) -> dict[str, tuple[int, dict]]:
+    """Returns status and body for a tenant of each policy; the tenants are gone afterwards."""
+    found = {}
+    body = {"model": str(server.model), "messages": [{"role": "user", "content": "hello"}]}
+    async with RegistryStore(url) as store:
+        for policy in ("fail", "base"):
+            fields = {"vectors": ["*"], "default": {"vectors": {"empathy": 0.5}},
+                      "on_unavailable": policy}  # fmt: skip
+            await create_tenant(store, policy, fields, actor="e2e")
+            key = (await create_key(store, tenant=policy, actor="e2e")).secret
+            headers = {"authorization": f"Bearer {key}"}
+            async with httpx.AsyncClient(base_url=server.url, headers=headers, timeout=30) as http:
+                for _ in range(200):
+                    reply = await http.post("/v1/chat/completions", json=body)
+                    if reply.status_code != 401:  # the key has reached the server
+                        break
+                    await asyncio.sleep(0.05)
+                found[policy] = reply.status_code, reply.json()
+        for policy in found:
+            await delete_tenant(store, policy, actor="e2e")
+    return found
 
 
 def head(copy) -> str:

@@ -2,8 +2,8 @@
 
 A remembered hash counts only while path, size, mtime and ctime are what they were. A file written
 less than two seconds before it was hashed is never remembered: a later write within the same tick
-of the clock would leave no trace. Files in a Hugging Face cache are not read at all: the cache
-names a large file's blob by its sha256.
+of the clock would leave no trace. A file in a Hugging Face cache is hashed as any other, and must
+be what its name says (docs/adr/0005-hub-blobs-are-hashed.md).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -21,11 +21,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
+from .home import expand_home
+from .hub_cache import check_blob
 from .model_dir import unreadable
 
 CHUNK_BYTES = 4 * 1024 * 1024
 SETTLED_NS = 2_000_000_000
-_HUB_BLOB = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,8 @@ class FileHashes:
         """Returns the hash of every path.
 
         Raises `CallerError(model_unreadable)` for a file that cannot be read or that changes
-        meanwhile.
+        meanwhile, `CallerError(model_damaged)` for one of the hub cache with another content than
+        the hub's.
         """
         started_ns = time.time_ns()
         stamps = {path: _stamp(path) for path in paths}
@@ -61,10 +63,12 @@ class FileHashes:
         todo = [path for path in stamps if path not in known]
         count = _Counter(sum(stamps[p][0] for p in todo), progress)
         if todo:
-            with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+            with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
                 fresh = dict(zip(todo, pool.map(lambda p: _hash(p, count), todo), strict=True))
             self._remember(fresh, stamps, started_ns)
             known.update(fresh)
+        for path, sha256 in known.items():
+            check_blob(path, sha256)
         return {path: FileHash(stamps[path][0], known[path]) for path in stamps}
 
     def _read(self) -> dict[str, list[object]]:
@@ -91,9 +95,13 @@ class FileHashes:
 
 
 def default_cache_path() -> Path:
-    """Returns `$XDG_CACHE_HOME/steersman/file-hashes.json`, below ~/.cache when that is not set."""
+    """Returns `$XDG_CACHE_HOME/steersman/file-hashes.json`, below ~/.cache when that is not set.
+
+    Raises `CallerError(path_unusable)`.
+    """
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "steersman" / "file-hashes.json"
+    remedy = "set XDG_CACHE_HOME to a folder for caches"
+    return expand_home(base, remedy=remedy) / "steersman" / "file-hashes.json"
 
 
 class _Counter:
@@ -123,9 +131,6 @@ def _hash(path: Path, count: _Counter) -> str:
 
 
 def _known(path: Path, stamp: Stamp, remembered: dict[str, list[object]]) -> str | None:
-    blob = path.resolve()
-    if path.is_symlink() and blob.parent.name == "blobs" and _HUB_BLOB.fullmatch(blob.name):
-        return blob.name
     entry = remembered.get(_key(path))
     if not isinstance(entry, list) or entry[:3] != list(stamp) or len(entry) != 4:
         return None
@@ -134,10 +139,12 @@ def _known(path: Path, stamp: Stamp, remembered: dict[str, list[object]]) -> str
 
 def _stamp(path: Path) -> Stamp:
     try:
-        stat = path.stat()
+        found = path.stat()
     except OSError as error:
         raise unreadable(path, error.strerror or str(error)) from error
-    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+    if not stat.S_ISREG(found.st_mode):  # a pipe would be waited for without end
+        raise unreadable(path, "something that is not a plain file")
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _key(path: Path) -> str:

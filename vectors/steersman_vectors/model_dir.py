@@ -1,4 +1,4 @@
-"""A base model's folder: where it is, its shape, and which of its files make up the model."""
+"""A base model's folder: where it is, its shape, its JSON files."""
 
 from __future__ import annotations
 
@@ -14,16 +14,7 @@ MAX_JSON_BYTES = 64 * 1024 * 1024
 
 _HIDDEN_SIZE_KEYS = ("hidden_size", "n_embd", "d_model")
 _NUM_LAYERS_KEYS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
-_TEXT_CONFIG_KEYS = ("text_config", "llm_config", "language_config")
-
-_TOKENIZER_FILES = (
-    ("tokenizer.json",),
-    ("tokenizer.model", "tokenizer.model.v3", "spiece.model", "tekken.json"),
-    ("vocab.json", "merges.txt", "vocab.txt"),
-)
-"""By preference: the first group of which a file exists is the tokenizer."""
-
-_NOT_WEIGHTS = frozenset({"training_args.bin", "optimizer.bin", "scheduler.bin", "scaler.bin"})
+TEXT_CONFIG_KEYS = ("text_config", "llm_config", "language_config")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +32,12 @@ def resolve_model_dir(model: str) -> Path:
     """
     if not model.strip():
         raise _not_found(model, "no name", "a model folder or a hub name")
-    path = Path(model).expanduser()
+    try:
+        path = Path(model).expanduser()
+    except RuntimeError as error:
+        raise _not_found(
+            model, "~ for a user who has no home directory here", "a model folder or a hub name"
+        ) from error
     if path.is_dir():
         return path
     if path.is_file():
@@ -62,7 +58,7 @@ def read_shape(model_dir: Path) -> ModelShape:
     Raises `CallerError(model_unreadable)` when the config does not say.
     """
     config = read_config(model_dir)
-    nested = (config.get(key) for key in _TEXT_CONFIG_KEYS)
+    nested = (config.get(key) for key in TEXT_CONFIG_KEYS)
     for part in (*nested, config):
         if not isinstance(part, Mapping):
             continue
@@ -73,36 +69,6 @@ def read_shape(model_dir: Path) -> ModelShape:
     raise unreadable(
         model_dir / "config.json", f"no {_HIDDEN_SIZE_KEYS[0]} and {_NUM_LAYERS_KEYS[0]}"
     )
-
-
-def weight_files(model_dir: Path) -> list[Path]:
-    """Returns the files with the model's weights, sorted by name.
-
-    Those that an index names, else every *.safetensors, else *.bin, else *.gguf.
-    Raises `CallerError(model_unreadable)` when there are none, or one that the index names is not
-    there.
-    """
-    for pattern, index in (
-        ("*.safetensors", "model.safetensors.index.json"),
-        ("*.bin", "pytorch_model.bin.index.json"),
-        ("*.gguf", None),
-    ):
-        found = sorted(p for p in model_dir.glob(pattern) if p.name not in _NOT_WEIGHTS)
-        if not found:
-            continue
-        if index is not None and (model_dir / index).is_file():
-            return _indexed(model_dir, model_dir / index)
-        return found
-    raise unreadable(model_dir, "no weights (*.safetensors, *.bin or *.gguf)")
-
-
-def tokenizer_files(model_dir: Path) -> list[Path]:
-    """Returns the files that define the tokenizer; empty when the folder has none."""
-    for group in _TOKENIZER_FILES:
-        found = [model_dir / name for name in group if (model_dir / name).is_file()]
-        if found:
-            return found
-    return []
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -127,20 +93,6 @@ def unreadable(path: Path, got: str) -> CallerError:
         "the weights and the tokenizer; download it again if files are missing",
         code="model_unreadable",
     )
-
-
-def _indexed(model_dir: Path, index: Path) -> list[Path]:
-    weight_map = read_json(index).get("weight_map")
-    if not isinstance(weight_map, dict) or not weight_map:
-        raise unreadable(index, "no weight_map")
-    # NOTE: the index is data from outside; only its file names are used, never its folders.
-    paths = [
-        model_dir / Path(str(name)).name for name in sorted(set(map(str, weight_map.values())))
-    ]
-    missing = [path.name for path in paths if not path.is_file()]
-    if missing:
-        raise unreadable(model_dir, f"{len(missing)} missing weight file(s), first {missing[0]!r}")
-    return paths
 
 
 def _cached_snapshot(model: str) -> Path:

@@ -118,7 +118,18 @@ def _check_active(key_id: str, key: ApiKey, now: datetime) -> None:
         )
 
 
+PASSED_ON = ("forwarded", "x-forwarded-for", "x-real-ip")
+"""What proxies say about whom they speak for."""
+
+
 def _check_local(headers: Mapping[str, str]) -> None:
+    for header in PASSED_ON:
+        if header in headers:
+            raise NotAllowedError(
+                f"a server without keys is for this machine only, and a proxy passed this on (it "
+                f"says {header}). Make keys with `steersman keys create`, or set {ADMIN_KEY_ENV}",
+                code="keys_required",
+            )
     # A web page that a browser on this machine shows must not reach in, under any name.
     for header in ("host", "origin"):
         name = _host_of(headers.get(header, "localhost"))

@@ -99,5 +99,12 @@ def headers_of(scope: Scope) -> Mapping[str, str]:
     """Returns the headers by lower-case name; of one that comes twice the first."""
     found: dict[str, str] = {}
     for key, value in scope["headers"]:
-        found.setdefault(key.decode("latin-1").lower(), value.decode("latin-1"))
+        found.setdefault(key.decode("latin-1").lower(), _text(value))
     return found
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()  # a key may have other letters than English
+    except UnicodeDecodeError:
+        return value.decode("latin-1")

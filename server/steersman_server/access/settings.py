@@ -44,8 +44,8 @@ def access_settings(
 ) -> AccessSettings:  # fmt: skip
     """Returns the settings; keys are forgotten but for their hashes."""
     return AccessSettings(
-        api_keys=tuple(map(hash_key, api_keys)),
-        admin_key=hash_key(admin_key) if admin_key else None,
+        api_keys=tuple(hash_key(key.strip()) for key in api_keys),
+        admin_key=hash_key(admin_key.strip()) if admin_key and admin_key.strip() else None,
         on_loopback=on_loopback,
         opened=opened,
         public=public,

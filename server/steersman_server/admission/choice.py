@@ -82,10 +82,10 @@ def _dial(dial: float | str | FlagDial, ask: Ask) -> float | str:
 
 def _of_variant(evaluation: Evaluation) -> Doses | None:
     value: Any = evaluation.value
-    if value is False:
+    if value is False or value in ({}, {"vectors": {}}):
         return None
     if not isinstance(value, Mapping):
-        raise _invalid(evaluation, 'expected {"vectors": {name: alpha or preset}} or false')
+        raise _invalid(evaluation, 'expected {"vectors": {name: alpha or preset}}, or {} for none')
     try:
         request = SteeringRequest.model_validate(value)
     except ValidationError as error:

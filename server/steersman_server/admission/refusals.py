@@ -17,6 +17,12 @@ class UnauthenticatedError(CallerError):
     http_status = 401
 
 
+class NotFoundError(CallerError):
+    """What the request names does not exist for this caller."""
+
+    http_status = 404
+
+
 class TooManyRequestsError(CallerError):
     """The tenant's own limit is reached; later the same request succeeds."""
 

@@ -20,7 +20,7 @@ from .decision import Decision
 from .dosing import Doses, dose
 from .engine_facts import EngineFacts
 from .inbound import Inbound
-from .refusals import NotAllowedError
+from .refusals import NotAllowedError, NotFoundError
 from .request import PARAM, SteeringRequest
 from .trace import SILENT, Trace
 
@@ -135,7 +135,7 @@ class _Resolution:
             return None
         profile = self.situation.configuration.profiles.get(name)
         if profile is None or not profile.is_for(self.inbound.caller.name):
-            raise CallerError(
+            raise NotFoundError(
                 f"no profile {name[:80]!r} for this tenant; GET /v1/models lists them",
                 code="model_not_found",
                 param="model",

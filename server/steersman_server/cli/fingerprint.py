@@ -14,7 +14,8 @@ Print the fingerprint of MODEL: what vectors are bound to.
 
 It covers the weights, the tokenizer, the quantisation and the part of
 config.json that decides what the weights compute; no file names, no README,
-no generation settings. --json prints the manifest that is hashed.
+no generation settings, no chat template. --json prints the manifest that is
+hashed.
 
 Examples:
 

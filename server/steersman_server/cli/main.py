@@ -9,8 +9,15 @@ import typer
 
 from steersman_vectors.errors import CallerError, SteersmanError
 
-from . import fingerprint, serve
+from . import audit, decisions, explain, fingerprint, serve
+from .flags import flags
+from .intents import app as intents
+from .keys import keys
+from .kill_switch import kill_switch
 from .output import EXIT_CODES, exit_code, print_error, printable
+from .policies import policies
+from .profiles import profiles
+from .tenants import tenants
 from .vectors import vectors
 
 HELP = """
@@ -22,7 +29,9 @@ Examples:
 
   steersman vectors import empathy.gguf --name empathy --model ./my-model
 
-  steersman vectors list
+  steersman tenants create acme --allow-vector empathy
+
+  steersman flags set steering off
 """
 
 app = typer.Typer(
@@ -34,8 +43,18 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(vectors, name="vectors")
+app.add_typer(intents, name="intents")
+app.add_typer(tenants, name="tenants")
+app.add_typer(keys, name="keys")
+app.add_typer(flags, name="flags")
+app.add_typer(policies, name="policies")
+app.add_typer(profiles, name="profiles")
+app.add_typer(kill_switch, name="kill-switch")
 serve.register(app)
 fingerprint.register(app)
+explain.register(app)
+audit.register(app)
+decisions.register(app)
 
 
 @app.callback(invoke_without_command=True)

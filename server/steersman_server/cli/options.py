@@ -9,11 +9,18 @@ from typing import Annotated
 
 import typer
 
+from steersman_vectors.home import expand_home
+
 
 def default_data_dir() -> Path:
     """Returns `$XDG_DATA_HOME/steersman`, below ~/.local/share when that is not set."""
     base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    return Path(base).expanduser() / "steersman"
+    return expand_data_dir(Path(base)) / "steersman"
+
+
+def expand_data_dir(path: Path) -> Path:
+    """Returns the path with `~` replaced; raises `CallerError(path_unusable)` where it cannot."""
+    return expand_home(path, remedy="give --data-dir a folder that you can write to")
 
 
 def this_user() -> str:
@@ -30,8 +37,9 @@ DataDir = Annotated[
         "--data-dir",
         envvar="STEERSMAN_DATA_DIR",
         default_factory=default_data_dir,
+        callback=expand_data_dir,
         show_default="~/.local/share/steersman",
-        help="Where the registry lives. `vectors` commands also work on a running server's.",
+        help="Where the registry lives; commands work on a running server's, too.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -66,5 +74,13 @@ OnlyModel = Annotated[
     str | None,
     typer.Option(
         "--model", help="Only vectors of this model: a folder, hub name, or sha256:<prefix>."
+    ),
+]
+ForModel = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        help="The base model that the steering must work for: a folder, hub name, or "
+        "sha256:<prefix>. Default: any that has the vectors.",
     ),
 ]

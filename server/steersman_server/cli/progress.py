@@ -22,7 +22,7 @@ from steersman_vectors.model_dir import resolve_model_dir
 def fingerprint_of(model: str) -> Fingerprint:
     """Returns the fingerprint of a model folder or cached hub name.
 
-    Raises `CallerError`: `model_not_found`, `model_unreadable`.
+    Raises `CallerError`: `model_not_found`, `model_unreadable`, `model_damaged`.
     """
     model_dir = resolve_model_dir(model)
     with counting("Fingerprinting the model", DownloadColumn()) as progress:

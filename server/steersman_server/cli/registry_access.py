@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from steersman_vectors.errors import CallerError
 from steersman_vectors.names import VectorRef
@@ -19,6 +19,9 @@ from steersman_vectors.registry.store import RegistryStore
 
 from ..control.operations import Choose
 from .progress import fingerprint_of
+
+if TYPE_CHECKING:
+    from ..configuration import Configuration
 
 T = TypeVar("T")
 
@@ -57,6 +60,19 @@ def run(where: Where, operation: Callable[[RegistryStore], Awaitable[T]]) -> T:
         return asyncio.run(_with_store(url, operation))
 
 
+def look(where: Where, operation: Callable[[RegistryStore], Awaitable[T]]) -> T:
+    """Returns what an operation that only reads returns; creates no registry for it.
+
+    Raises `CallerError(registry_missing)` where there is none.
+    """
+    if not where.exists:
+        raise CallerError(
+            f"there is no registry in {where}; name one with --data-dir or --redis-url",
+            code="registry_missing",
+        )
+    return run(where, operation)
+
+
 def read_snapshot(where: Where) -> RegistrySnapshot:
     """Returns what the registry holds; an empty snapshot, and no new folder, where there is none.
 
@@ -65,6 +81,30 @@ def read_snapshot(where: Where) -> RegistrySnapshot:
     if not where.exists and not where.data_dir.is_file():
         return RegistrySnapshot.of(0)
     return run(where, lambda store: store.snapshot())
+
+
+def read_view(where: Where) -> tuple[RegistrySnapshot, Configuration]:
+    """Returns the registry, and what operators have configured in it; nothing where there is none.
+
+    Raises what `read_snapshot` raises, and `OperatorError(registry_corrupt)`.
+    """
+    from ..configuration import Configuration
+
+    snapshot = read_snapshot(where)
+    return snapshot, Configuration.of(snapshot.documents)
+
+
+def read_configuration(where: Where) -> Configuration:
+    """Returns what operators have configured."""
+    return read_view(where)[1]
+
+
+async def models_of(store: RegistryStore, model: str | None) -> frozenset[str]:
+    """Returns the base models that --model names; none when it is not given.
+
+    Raises what `select_fingerprints` raises.
+    """
+    return frozenset() if model is None else select_fingerprints(await store.current(), model)
 
 
 def chooser(model: str | None, where: Where) -> Choose:

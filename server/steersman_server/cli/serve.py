@@ -9,7 +9,7 @@ import typer
 
 from steersman_vectors.errors import CallerError, OperatorError
 
-from .options import DataDir, RedisUrl
+from .options import DataDir, RedisUrl, expand_data_dir
 
 SERVE_HELP = """
 Serve MODEL with steering: vLLM's OpenAI server, the steering plugin and a registry.
@@ -133,9 +133,9 @@ def register(app: typer.Typer) -> None:
     @app.command(help=DEMO_HELP, context_settings=PASS_THROUGH)
     def demo(
         context: typer.Context,
-        data_dir: Annotated[Path, typer.Option(help="Where the demo keeps its registry.")] = Path(
-            ".demo"
-        ),
+        data_dir: Annotated[
+            Path, typer.Option(callback=expand_data_dir, help="Where the demo keeps its registry.")
+        ] = Path(".demo"),
         model: Annotated[Path, typer.Option(help="The demo model.")] = Path("vectors/demo-model"),
         library: Annotated[Path, typer.Option(help="Vectors to import first.")] = Path(
             "vectors/library"
@@ -154,5 +154,17 @@ def register(app: typer.Typer) -> None:
                 code="demo_model_missing",
             )
         args = ("--port", str(port), "--served-model-name", "demo", *DEMO_VLLM_ARGS, *context.args)
+        from ..intent.load import DEMO as DEMO_INTENTS
+
         steering = EngineSteering()
-        run(ServeOptions(str(model), data_dir, steering, args, library=library, try_it=True))
+        run(
+            ServeOptions(
+                str(model),
+                data_dir,
+                steering,
+                args,
+                library=library,
+                try_it=True,
+                intents=DEMO_INTENTS,
+            )
+        )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from steersman_vectors.errors import CallerError
+from steersman_vectors.whole_file import write_whole
 
 from .options import DataDir, Json, OnlyModel, RedisUrl
 from .output import EXIT_CODES, print_json, print_people, printable
@@ -143,13 +142,9 @@ def _check_out(out: Path, *, force: bool, as_json: bool) -> None:
 
 def _write(out: Path, data: bytes) -> None:
     """Writes the file whole or not at all."""
-    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
     try:
-        partial.write_bytes(data)
-        partial.replace(out)
+        write_whole(out, data)
     except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
         raise _unwritable(out, error.strerror or str(error)) from error
 
 

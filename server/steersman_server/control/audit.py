@@ -13,12 +13,13 @@ from datetime import datetime
 from typing import Any
 
 from steersman_vectors.errors import CallerError
-from steersman_vectors.registry import layout
-from steersman_vectors.registry.documents import apply
+from steersman_vectors.registry import documents, layout
 from steersman_vectors.registry.entry import LogEntry
 from steersman_vectors.registry.reader import document_writes
 from steersman_vectors.registry.store import RegistryStore
 
+KINDS = (*documents.KINDS, "vector", "alias", "blobs")
+"""Of changes, as the log names them before the dot."""
 SECRET_FIELDS = frozenset({"sha256"})
 
 
@@ -46,8 +47,10 @@ class AuditFilter:
         )
 
 
-async def changes(store: RegistryStore, wanted: AuditFilter, *, limit: int) -> list[LogEntry]:
-    """Returns the newest changes that the filter takes, newest first."""
+async def changes(
+    store: RegistryStore, wanted: AuditFilter, *, limit: int | None
+) -> list[LogEntry]:
+    """Returns the newest changes that the filter takes, newest first; limit None: all."""
     found: list[LogEntry] = []
     async for entry in store.log_backwards():
         if wanted.since is not None and entry.at < wanted.since:
@@ -71,7 +74,7 @@ async def in_force_at(store: RegistryStore, revision: int) -> dict[str, Any]:
         )
     log = [entry async for entry in store.log_backwards() if entry.revision <= revision]
     log.reverse()
-    documents = apply({}, document_writes(log))
+    configured = documents.apply({}, document_writes(log))
     vectors = {e.subject: e.after for e in log if e.kind == "vector.publish"}
     aliases = {e.subject: e.after for e in log if e.kind == "alias.set"}
     retired = {e.subject for e in log if e.kind == "vector.retire"}
@@ -94,7 +97,7 @@ async def in_force_at(store: RegistryStore, revision: int) -> dict[str, Any]:
                 layout.decode_alias(s.encode(), a.encode()) for s, a in sorted(aliases.items())
             )
         ],
-        **_by_kind(documents),
+        **_by_kind(configured),
     }  # fmt: skip
 
 
@@ -139,11 +142,9 @@ def _version(subject: str) -> dict[str, Any]:
     return {"fingerprint": fingerprint, "name": name, "version": int(version)}
 
 
-def _by_kind(documents: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {
-        kind: {} for kind in ("tenant", "key", "flag", "policy", "profile", "switch")
-    }
-    for field, text in sorted(documents.items()):
+def _by_kind(configured: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {kind: {} for kind in documents.KINDS}
+    for field, text in sorted(configured.items()):
         kind, _, document_id = field.partition("/")
         found.setdefault(kind, {})[document_id] = readable(text)
     return found

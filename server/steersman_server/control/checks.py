@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from itertools import islice, product
 
 from steersman_vectors.errors import CallerError
 from steersman_vectors.names import parse_ref
@@ -19,6 +20,9 @@ from ..policies.steering import Steering
 from ..tenants.tenant import Tenant
 
 ANY_LAYER = frozenset(range(1024))
+NO_MODEL = "sha256:" + "0" * 64
+MAX_COMBINATIONS = 1000
+"""Of variants of several flags in one steering."""
 
 
 def steering_problems(
@@ -27,7 +31,8 @@ def steering_problems(
 ) -> list[str]:  # fmt: skip
     """Returns what would keep this steering from being applied to the tenant's requests.
 
-    fingerprints: base models that it must work for. Of flags, every variant is tried.
+    fingerprints: base models that it must work for, each; none: it must for one that is registered.
+    Of flags, every variant is tried.
     """
     problems = [p for key in steering.flags if (p := _unknown_flag(key, configuration)) is not None]
     if problems:
@@ -111,30 +116,40 @@ def _unknown_flag(key: str, configuration: Configuration) -> str | None:
 
 
 def _variants(steering: Steering, configuration: Configuration) -> Iterator[dict[str, Evaluation]]:
-    """Yields evaluations such that every variant of every flag comes once at least."""
+    """Yields evaluations: every variant of every flag, and all combinations while they are few."""
     records = {key: configuration.flags.record(key) for key in steering.flags}
-    known = {key: record.definition for key, record in records.items() if record is not None}
-    most = max((len(definition.variants) for definition in known.values()), default=1)
-    for k in range(most):
-        chosen = {}
-        for key, definition in known.items():
-            names = list(definition.variants)
-            name = names[min(k, len(names) - 1)]
-            chosen[key] = Evaluation(key, name, definition.variants[name], "static")
-        yield chosen
+    variants = {
+        key: [Evaluation(key, name, value, "static") for name, value in found.items()]
+        for key, record in records.items()
+        if record is not None and (found := record.definition.variants)
+    }
+    for k in range(max(map(len, variants.values()), default=1)):
+        yield {key: each[min(k, len(each) - 1)] for key, each in variants.items()}
+    for combination in islice(product(*variants.values()), MAX_COMBINATIONS):
+        yield dict(zip(variants, combination, strict=True))
 
 
 def _dose_problems(
     doses: Doses, tenant: Tenant, snapshot: RegistrySnapshot, fingerprints: Collection[str]
-) -> Iterator[str]:
-    models = sorted(fingerprints) or sorted({f for name in doses.vectors for f in
-                                             snapshot.fingerprints_of(_name(name))})  # fmt: skip
-    for fingerprint in models or ["sha256:" + "0" * 64]:
-        engine = EngineFacts(fingerprint, ANY_LAYER, None, token_scale=True)
-        try:
-            dose(doses, tenant, snapshot, engine)
-        except CallerError as error:
-            yield error.message
+) -> list[str]:
+    if fingerprints:
+        found = [_problem(doses, tenant, snapshot, each) for each in sorted(fingerprints)]
+        return [problem for problem in found if problem is not None]
+    # A model that was upgraded leaves vectors behind: steering need not work for those of old.
+    names = {f for text in doses.vectors for f in snapshot.fingerprints_of(_name(text))}
+    models = sorted(names or {f for f, _ in snapshot.versions}) or [NO_MODEL]
+    found = [_problem(doses, tenant, snapshot, each) for each in models]
+    return [] if None in found else [problem for problem in found[:1] if problem is not None]
+
+
+def _problem(
+    doses: Doses, tenant: Tenant, snapshot: RegistrySnapshot, fingerprint: str
+) -> str | None:
+    try:
+        dose(doses, tenant, snapshot, EngineFacts(fingerprint, ANY_LAYER, None, token_scale=True))
+    except CallerError as error:
+        return error.message
+    return None
 
 
 def _name(text: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from steersman_vectors.errors import CallerError
 from steersman_vectors.registry.documents import (
@@ -69,12 +70,19 @@ def checked(model: type[T], value: Any, what: str) -> T:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or what
-        got = first.get("input")
-        shown = "" if isinstance(got, dict | list) else f", got {str(got)[:80]!r}"
+        where = ".".join(map(str, error.errors(include_url=False)[0]["loc"])) or what
         raise CallerError(
-            f"invalid {what}: {where}: {first['msg'].removeprefix('Value error, ')}{shown}",
-            code=f"invalid_{what}",
-            param=where,
+            f"invalid {what}: {faults(error, what)[0]}", code=f"invalid_{what}", param=where
         ) from error
+
+
+def faults(error: ValidationError, what: str) -> list[str]:
+    """Returns what is wrong, a line each: where, why and what was got."""
+    return [_fault(found, what) for found in error.errors(include_url=False)]
+
+
+def _fault(found: ErrorDetails, what: str) -> str:
+    where = ".".join(str(part) for part in found["loc"]) or what
+    got = found.get("input")
+    shown = "" if isinstance(got, dict | list) else f", got {str(got)[:80]!r}"
+    return f"{where}: {found['msg'].removeprefix('Value error, ')}{shown}"

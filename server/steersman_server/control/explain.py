@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import asdict, replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from steersman_vectors.errors import SteersmanError
+from steersman_vectors.errors import CallerError, SteersmanError
 from steersman_vectors.formats import native
+from steersman_vectors.registry.snapshot import RegistrySnapshot
 
+from ..admission.engine_facts import EngineFacts
 from ..admission.inbound import LOCAL_CALLER, Caller, Inbound
 from ..admission.request import parse_steering
 from ..admission.resolve import Situation, resolve, wants_intent
@@ -19,6 +21,7 @@ from ..configuration import Configuration
 from ..intent.contract import Intent, IntentClassifier
 from ..intent.user_turn import UserTurn
 from ..tenants.tenant import LOCAL
+from .checks import ANY_LAYER, NO_MODEL
 from .doses import doses_per_layer
 from .tenants import find_tenant
 
@@ -80,6 +83,27 @@ async def explain(
     }
 
 
+def offline_situation(
+    snapshot: RegistrySnapshot, fingerprints: Collection[str], *, kill_switch: str | None,
+    safety_labels: Collection[str],
+) -> Situation:  # fmt: skip
+    """Returns what a server on this registry would decide by, as far as the registry tells.
+
+    fingerprints: base models that it may serve. Raises `CallerError(model_ambiguous)` for several.
+    """
+    if len(fingerprints) > 1:
+        raise CallerError(
+            f"vectors of {len(fingerprints)} base models are registered: "
+            f"{', '.join(sorted(fingerprints))}. Say which is served, with --model FOLDER or "
+            "--model with the start of its fingerprint",
+            code="model_ambiguous",
+        )
+    served = next(iter(fingerprints), NO_MODEL)
+    engine = EngineFacts(served, ANY_LAYER, None, token_scale=True)
+    configuration = Configuration.of(snapshot.documents)
+    return Situation(snapshot, configuration, engine, kill_switch, safety_labels)
+
+
 async def _with_intent(
     inbound: Inbound, question: Question, situation: Situation,
     classifier: IntentClassifier | None, steps: Steps,
@@ -89,7 +113,7 @@ async def _with_intent(
         intent = Intent(question.intent, 1.0, question.intent, "given")
         return replace(inbound, intent=intent)
     if classifier is None:
-        steps.note("intent", None, "this server has no classifier")
+        steps.note("intent", None, "no classifier is loaded")
         return inbound
     if not wants_intent(inbound, situation):
         steps.note("intent", None, "not asked: it could not change the decision")

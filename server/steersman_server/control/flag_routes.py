@@ -14,7 +14,7 @@ from ..flags.definition import FlagDefinition, Variant
 from ..flags.flagd_file import MAX_FILE_CHARS, as_flagd, parse_flagd
 from ..tenants.tenant import LOCAL
 from . import admin_schemas as schemas
-from . import flags
+from . import flag_looks, flags
 from .admin_edge import AdminBody, Flagger, Service, admin_router, look, read_bytes
 from .admin_errors import documented
 from .policy_views import done_json, flag_json
@@ -87,9 +87,9 @@ router = admin_router("flags")
 
 @router.get("/flags", response_model=schemas.FlagList)
 async def list_flags(service: Service) -> dict[str, Any]:
-    """Lists the flags; a vector's flag is on, and not listed, until somebody changes it."""
+    """Lists the flags: the built-in ones, one per registered vector, and operators' own."""
     seen = await look(service)
-    records = seen.configuration.flags.records
+    records = flag_looks.all_flags(seen.configuration, seen.snapshot)
     return {
         "revision": seen.snapshot.revision,
         "flags": [flag_json(key, record) for key, record in records.items()],
@@ -170,4 +170,4 @@ async def explain_flag(
     user: Annotated[str | None, Query(min_length=1, max_length=512)] = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Tells which variant a tenant's requests get, and by which steps."""
-    return flags.explain_flag((await look(service)).configuration, flag, tenant, user)
+    return flag_looks.explain_flag((await look(service)).configuration, flag, tenant, user)

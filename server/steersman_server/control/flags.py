@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import asdict
-from typing import Any
-
-from pydantic import JsonValue
 
 from steersman_vectors.errors import CallerError
 from steersman_vectors.registry.documents import DocumentWrite, delete_document
+from steersman_vectors.registry.snapshot import RegistrySnapshot
 from steersman_vectors.registry.store import RegistryStore
 
 from ..configuration import KILL_SWITCH, Configuration, Switch
 from ..flags.builtin import built_in, check_gate
 from ..flags.change import redefine, set_default, set_override, set_rollout
-from ..flags.context import FlagContext
-from ..flags.definition import FlagDefinition, FlagRecord, check_flag_key
+from ..flags.compiled import is_final
+from ..flags.definition import VECTOR_PREFIX, FlagDefinition, FlagRecord, check_flag_key
 from ..tenants.tenant import LOCAL
 from .documents import Done, MissingError, document, write
 from .tenants import find_tenant
@@ -27,22 +24,35 @@ _Changing = Callable[[Configuration, FlagRecord], FlagRecord]
 async def set_flag(
     store: RegistryStore, key: str, variant: str, *, actor: str, tenant: str | None = None
 ) -> Done:
-    """Gives everybody, or one tenant, a variant; raises `CallerError`: not_found, ..."""
+    """Gives everybody, or one tenant, a variant; raises `CallerError`: not_found, ...
+
+    What keeps it from having an effect is a warning.
+    """
+    warnings = _unknown_vector(key, await store.current())
 
     def change(now: Configuration, record: FlagRecord) -> FlagRecord:
         if tenant is None:
             return set_default(record, variant)
         _check_tenant(now, tenant)
+        if is_final(key, record.definition):
+            warnings.append(_ignored(key, record))
         return set_override(record, tenant, variant)
 
-    return await _change(store, key, change, actor=actor)
+    done = await _change(store, key, change, actor=actor)
+    return Done(done.revision, tuple(dict.fromkeys(warnings)))
 
 
 async def unset_flag(store: RegistryStore, key: str, *, tenant: str, actor: str) -> Done:
-    """Takes a tenant's override away."""
-    return await _change(
-        store, key, lambda _, record: set_override(record, tenant, None), actor=actor
-    )
+    """Takes a tenant's override away; without one nothing is written."""
+
+    def decide(now: Configuration) -> Iterator[DocumentWrite]:
+        record = find_flag(now, key)
+        if tenant in record.overrides:
+            yield document("flag", key, set_override(record, tenant, None))
+        elif tenant != LOCAL:
+            find_tenant(now, tenant)  # a name that was mistyped is no success
+
+    return Done(await write(store, decide, actor=actor))
 
 
 async def roll_out(
@@ -117,29 +127,6 @@ def find_flag(configuration: Configuration, key: str) -> FlagRecord:
     return record
 
 
-def explain_flag(
-    configuration: Configuration, key: str, tenant: str, user: str | None = None
-) -> dict[str, Any]:
-    """Returns the variant that requests of a tenant, and one of its users, get, and why, as JSON.
-
-    Raises `MissingError(not_found)`.
-    """
-    find_flag(configuration, key)
-    _check_tenant(configuration, tenant)
-    labels: JsonValue = {} if tenant == LOCAL else dict(configuration.tenants[tenant].labels)
-    context = FlagContext(tenant, user or tenant, {"labels": labels, "profile": None})
-    result = configuration.flags.evaluate(key, context)
-    return {
-        "flag": key,
-        "tenant": tenant,
-        "user": user,
-        "variant": result.variant,
-        "value": result.value,
-        "reason": result.reason,
-        "steps": [asdict(step) for step in configuration.flags.explain(key, context)],
-    }
-
-
 async def _change(store: RegistryStore, key: str, change: _Changing, *, actor: str) -> Done:
     def decide(now: Configuration) -> Iterator[DocumentWrite]:
         yield document("flag", key, change(now, find_flag(now, key)))
@@ -150,6 +137,23 @@ async def _change(store: RegistryStore, key: str, change: _Changing, *, actor: s
 def _check_tenant(configuration: Configuration, tenant: str) -> None:
     if tenant != LOCAL:
         find_tenant(configuration, tenant)
+
+
+def _ignored(key: str, record: FlagRecord) -> str:
+    if record.definition.state == "DISABLED":
+        return f"the override is ignored while {key} is DISABLED: `steersman flags set` enables it"
+    return (
+        f"the override is ignored while {key} is off for everybody: it acts again after "
+        f"`steersman flags set {key} on`, or during a rollout"
+    )
+
+
+def _unknown_vector(key: str, snapshot: RegistrySnapshot) -> list[str]:
+    name = key.removeprefix(VECTOR_PREFIX)
+    if name == key or snapshot.fingerprints_of(name):
+        return []
+    names = sorted({known for _, known in snapshot.versions})
+    return [f"no vector {name!r} is registered; there are: {', '.join(names[:8]) or 'none'}"]
 
 
 def _users(configuration: Configuration, key: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from steersman_vectors.compare import LayerComparison, compare
 from steersman_vectors.errors import CallerError
 from steersman_vectors.formats import native
-from steersman_vectors.formats.reader import VectorFile, read_vector_file
+from steersman_vectors.formats.reader import VectorFile, read_vector_bytes, read_vector_file
 from steersman_vectors.model_dir import ModelShape
 from steersman_vectors.names import VectorRef
 from steersman_vectors.registry.binding import check_fits
@@ -48,6 +48,15 @@ def read_for_model(path: Path, name: str, scale: Scale | None, shape: ModelShape
     Raises `CallerError`: what reading raises, `hidden_size_mismatch`, `layer_out_of_range`.
     """
     read = read_vector_file(path, name=name, scale=scale, num_layers=shape.num_layers)
+    check_fits(read.vector, shape)
+    return read
+
+
+def read_bytes_for_model(
+    data: bytes, file_name: str, name: str, scale: Scale | None, shape: ModelShape
+) -> VectorFile:
+    """Returns the vector in the bytes of a file that had this name; as `read_for_model`."""
+    read = read_vector_bytes(data, file_name, name=name, scale=scale, num_layers=shape.num_layers)
     check_fits(read.vector, shape)
     return read
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any
 
+from pydantic import ValidationError
+
 from steersman_vectors.errors import CallerError
 from steersman_vectors.names import check_name
 from steersman_vectors.registry.documents import DocumentWrite, delete_document
@@ -15,7 +17,7 @@ from ..policies.policy import Policy
 from ..policies.profile import EVERYBODY, Profile
 from ..tenants.tenant import LOCAL, UNRESTRICTED, Tenant
 from .checks import policy_problems, steering_problems
-from .documents import Done, MissingError, checked, document, write
+from .documents import Done, MissingError, checked, document, faults, write
 from .tenants import find_tenant
 
 
@@ -41,6 +43,24 @@ async def set_policy(
         yield document("policy", tenant, policy)
 
     return Done(await write(store, decide, actor=actor))
+
+
+async def check_policy(
+    store: RegistryStore, tenant: str, value: Any, *, fingerprints: Collection[str] = (),
+    labels: Collection[str] | None = None,
+) -> list[str]:  # fmt: skip
+    """Returns all that keeps `set_policy` from writing these rules; writes nothing.
+
+    Raises `CallerError(not_found)` for a tenant that does not exist.
+    """
+    snapshot = await store.current()
+    now = Configuration.of(snapshot.documents)
+    limits = limits_of(now, tenant)
+    try:
+        policy = Policy.model_validate(value)
+    except ValidationError as error:
+        return faults(error, "policy")
+    return policy_problems(policy, limits, now, snapshot, fingerprints, labels)
 
 
 async def delete_policy(store: RegistryStore, tenant: str, *, actor: str) -> Done:
@@ -113,5 +133,5 @@ def find_policy(configuration: Configuration, tenant: str) -> Policy:
 
 
 def limits_of(configuration: Configuration, tenant: str) -> Tenant:
-    """Returns what a policy of this tenant is checked against; raises `MissingError`."""
+    """Returns the tenant; `local`, which has no limits, too. Raises `MissingError(not_found)`."""
     return UNRESTRICTED if tenant == LOCAL else find_tenant(configuration, tenant)

@@ -110,7 +110,7 @@ async def update_tenant(
 
 @router.delete("/tenants/{tenant}", response_model=schemas.Done, responses=documented(404))
 async def delete_tenant(service: Service, operator: Admin, tenant: TenantName) -> dict[str, Any]:
-    """Removes a tenant with its keys, policy, own variants of flags and place in profiles."""
+    """Removes a tenant with its keys, its policy and its own variants of flags."""
     return done_json(await tenants.delete_tenant(service.store, tenant, actor=operator.name))
 
 

@@ -71,13 +71,19 @@ async def update_tenant(
 
 
 async def delete_tenant(store: RegistryStore, name: str, *, actor: str) -> Done:
-    """Removes a tenant with keys, policy, overrides of flags and place in profiles, in one step.
+    """Removes a tenant with its keys, its policy and its overrides of flags, in one step.
 
-    A profile that was for it alone goes too: the next tenant of that name inherits nothing.
+    Profiles that still name it are a warning: a tenant of the same name would have them.
     """
+    warnings: list[str] = []
 
     def decide(now: Configuration) -> Iterator[DocumentWrite]:
         find_tenant(now, name)
+        warnings[:] = [
+            f"profile {profile!r} still names tenant {name!r}"
+            for profile, value in now.profiles.items()
+            if name in value.tenants
+        ]
         for key_id, key in now.keys.values():
             if key.tenant == name:
                 yield delete_document("key", key_id)
@@ -86,16 +92,9 @@ async def delete_tenant(store: RegistryStore, name: str, *, actor: str) -> Done:
         for flag, record in now.flags.records.items():
             if name in record.overrides:
                 yield document("flag", flag, set_override(record, name, None))
-        for profile_name, profile in now.profiles.items():
-            others = tuple(tenant for tenant in profile.tenants if tenant != name)
-            if not others:
-                yield delete_document("profile", profile_name)
-            elif len(others) < len(profile.tenants):
-                kept = profile.model_copy(update={"tenants": others})
-                yield document("profile", profile_name, kept)
         yield delete_document("tenant", name)
 
-    return Done(await write(store, decide, actor=actor))
+    return Done(await write(store, decide, actor=actor), tuple(warnings))
 
 
 async def create_key(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import pathlib
+import re
 from datetime import timedelta
-from tempfile import NamedTemporaryFile
 from typing import Annotated, Any, Literal
 
 from fastapi import Path, Query, Request
@@ -63,6 +62,14 @@ Model = Annotated[
     Query(
         description="Fingerprint of a base model. Default: the one that is served.",
         pattern="^sha256:[0-9a-f]{64}$",
+    ),
+]
+FileName = Annotated[
+    str,
+    Query(
+        description="Name of the file in the body: of a tensor [hidden], layer_<l>.pt tells l.",
+        max_length=1024,
+        pattern=r"^[^\x00-\x1f\x7f]*$",
     ),
 ]
 Format = Literal["native", "gguf", "svec"]
@@ -136,15 +143,15 @@ async def push(
 
 @router.post("/import", openapi_extra=FILE)
 async def import_vector(
-    request: Request, operator: Admin, service: Service, name: str, scale: Scale | None = None
-) -> dict[str, Any]:
+    request: Request, operator: Admin, service: Service, name: str, scale: Scale | None = None,
+    filename: FileName = "",
+) -> dict[str, Any]:  # fmt: skip
     """Registers the vector file in the body, of any format, for the model that is served."""
-    with NamedTemporaryFile() as file:
-        file.write(await _file(request))
-        file.flush()
-        read = await asyncio.to_thread(
-            operations.read_for_model, pathlib.Path(file.name), name, scale, service.shape
-        )
+    file_name = re.split(r"[/\\]", filename)[-1]
+    read = await asyncio.to_thread(
+        operations.read_bytes_for_model, await _file(request), file_name, name, scale,
+        service.shape,
+    )  # fmt: skip
     published = await service.store.publish(
         read.vector, name=name, fingerprint=service.engine.fingerprint, actor=operator.name
     )

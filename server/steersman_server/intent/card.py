@@ -24,6 +24,14 @@ class Bin(Strict):
     """The share of them whose best label is right."""
 
 
+class SourceShare(Strict):
+    """Texts of one source."""
+
+    texts: int
+    right: Share
+    """Of them: the label given is theirs, or none was given and they have none."""
+
+
 class Measured(Strict):
     """What a labelled file says about a classifier."""
 
@@ -47,6 +55,7 @@ class Measured(Strict):
     calibration_error: Share | None
     """Expected: the mean gap between score and accuracy over ten bins, by their size."""
     bins: tuple[Bin, ...]
+    sources: dict[str, SourceShare]
 
 
 class EmbeddingRef(Strict):

@@ -1,7 +1,7 @@
 """The trained classifier: a static embedding and a linear head with an abstain threshold.
 
-It runs inside the event loop's thread: a turn of 4,001 characters, the most there is, takes less
-than handing it to another thread and back would add to its latency (docs/benchmarks/intents.md).
+It runs inside the event loop's thread: the work is bounded, and handing it to another thread and
+back would cost about as much again (docs/benchmarks/intents.md).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 
 from .contract import Intent
 from .head import Floats, Head, best_of
-from .static_embedding import BLOCK, Ids, StaticEmbedding, unit
+from .static_embedding import Ids, StaticEmbedding
 from .user_turn import UserTurn
 
 SOURCE = "embedding"
@@ -19,8 +19,8 @@ SOURCE = "embedding"
 class EmbeddingClassifier:
     """Labels a turn in three steps.
 
-    1. Safety, in the whole turn and in every 32 tokens of a long one: a safety label whose
-       probability reaches `safety_threshold` wins, so that it cannot be buried.
+    1. Safety, in the whole turn and in each sentence of it: a safety label whose probability
+       reaches `safety_threshold` wins, so that it cannot be buried.
     2. The best label of the whole turn, if its probability reaches `threshold`.
     3. Else the same once more with the earlier turns before it: "and how long will that take?"
     """
@@ -50,8 +50,8 @@ class EmbeddingClassifier:
         alone = self._judge_ids(ids)
         if alone.label is not None or not turn.context:
             return alone
-        earlier = [self.embedding.ids(text) for text in turn.context]
-        together = self._judge_ids(np.concatenate([*earlier, ids]))
+        earlier = self.embedding.ids("\n".join(turn.context))
+        together = self._judge_ids(np.concatenate([earlier, ids]))
         return alone if together.label is None else together
 
     async def aclose(self) -> None:
@@ -60,27 +60,17 @@ class EmbeddingClassifier:
     def _judge_ids(self, ids: Ids) -> Intent:
         if len(ids) == 0:
             return Intent(None, 0.0, None, SOURCE)
-        shares = self.head.probabilities(unit(self._views(ids)))
+        shares = self.head.probabilities(self.embedding.views(ids))
         safety = self._worst(shares)
         if safety is not None:
             return Intent(safety[0], safety[1], safety[0], SOURCE)
-        best, score = best_of(self.head.classes, shares[0])
+        best, score = best_of(self.head.classes, shares[0].tolist())
         return Intent(best if score >= self.threshold else None, score, best, SOURCE)
-
-    def _views(self, ids: Ids) -> Floats:
-        """Returns the sums over the whole turn, then over each two neighbouring blocks of it."""
-        blocks = self.embedding.blocks(ids)
-        whole: Floats = blocks.sum(axis=0, keepdims=True)
-        if len(ids) <= 2 * BLOCK or not self._safety:
-            return whole
-        return np.concatenate([whole, blocks[:-1] + blocks[1:]])
 
     def _worst(self, shares: Floats) -> tuple[str, float] | None:
         """Returns the safety label that is likeliest in any view, where it is likely enough."""
-        if not self._safety:
+        peaks = shares.max(axis=0).tolist()
+        score, index = max(((peaks[i], i) for i in self._safety), default=(0.0, -1))
+        if index < 0 or score < self.safety_threshold:
             return None
-        peaks = shares[:, self._safety].max(axis=0)
-        index = int(peaks.argmax())
-        score = float(peaks[index])
-        name = self.head.classes[self._safety[index]]
-        return (name, score) if score >= self.safety_threshold else None
+        return self.head.classes[index], score

@@ -8,6 +8,7 @@ as there were any in training. It is never given as a label; its share is missin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,8 +37,7 @@ class Head:
         return shares
 
 
-def best_of(classes: tuple[str, ...], shares: Floats) -> tuple[str, float]:
+def best_of(classes: tuple[str, ...], shares: Sequence[float]) -> tuple[str, float]:
     """Returns the label with the highest probability, and that; never `OTHER`."""
-    order = sorted(zip(shares.tolist(), classes, strict=True), reverse=True)
-    share, label = next((s, c) for s, c in order if c != OTHER)
+    share, label = max((s, c) for s, c in zip(shares, classes, strict=True) if c != OTHER)
     return label, share

@@ -33,8 +33,11 @@ FILES = ("model.safetensors", "tokenizer.json")
 SHIPPED = Path(__file__).parent / "embedding"
 """The embedding that comes with Steersman; see its README."""
 
-BLOCK = 16
-"""Tokens that are summed at once; a long turn is also looked at two blocks at a time."""
+SENTENCE_ENDS = (".", "!", "?")
+SHORTEST_SENTENCE, LONGEST_SENTENCE, MOST_SENTENCES = 3, 32, 160
+"""Tokens, tokens, and sentences of one text."""
+MOST_TOKENS = 1536
+"""Of a text; 4,001 characters of words have about 1,000, of mere signs as many as characters."""
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
@@ -52,28 +55,72 @@ class StaticEmbedding:
     """Token rows and their tokenizer."""
 
     def __init__(self, rows: NDArray[Any], tokens: WholeText, digests: Digests) -> None:
-        self.rows = rows
         self.tokens = tokens
         self.digests = digests
         self.dimensions = int(rows.shape[1])
+        self._nothing = len(rows)
+        self._rows = np.concatenate([rows, np.zeros((1, self.dimensions), rows.dtype)])
         self._sum_dtype = np.int16 if rows.dtype == np.int8 else np.float32
+        signs = [tokens.tokenizer.token_to_id(sign) for sign in SENTENCE_ENDS]
+        self._ends = np.isin(np.arange(len(rows)), [sign for sign in signs if sign is not None])
+
+    @property
+    def rows(self) -> NDArray[Any]:
+        """`[tokens, dimensions]`."""
+        rows: NDArray[Any] = self._rows[:-1]
+        return rows
 
     def ids(self, text: str) -> Ids:
-        """Returns the ids of the text's known tokens; a text beyond the bound is cut (`cut`)."""
-        return np.asarray(self.tokens.ids(cut(text)), dtype=np.int64)
+        """Returns the ids of the text's known tokens; what is beyond the bounds is left out."""
+        return np.asarray(self.tokens.ids(cut(text))[:MOST_TOKENS], dtype=np.int64)
 
-    def blocks(self, ids: Ids) -> Floats:
-        """Returns the sums of rows over every BLOCK tokens: `[blocks, dimensions]`."""
-        count = -(-len(ids) // BLOCK)
-        rows = np.zeros((count * BLOCK, self.dimensions), self.rows.dtype)
-        np.take(self.rows, ids, axis=0, out=rows[: len(ids)], mode="clip")
-        sums = rows.reshape(count, BLOCK, self.dimensions).sum(axis=1, dtype=self._sum_dtype)
-        single: Floats = sums.astype(np.float32, copy=False)
-        return single
+    def views(self, ids: Ids) -> Floats:
+        """Returns the unit vectors of the whole text, then of each sentence if it has several.
+
+        Those shorter than SHORTEST_SENTENCE, such as the dots of "...", are in the whole only:
+        alone they say nothing.
+        """
+        sums, lengths = self._sums(ids)
+        whole = sums.sum(axis=0, keepdims=True)
+        if len(sums) < 2:
+            return unit(whole)
+        return unit(np.concatenate([whole, sums[lengths >= SHORTEST_SENTENCE]]))
 
     def encode(self, text: str) -> Floats:
         """Returns the text's vector: `[dimensions]`, of length 1."""
-        return unit(self.blocks(self.ids(text)).sum(axis=0))
+        whole: Floats = self.views(self.ids(text))[0]
+        return whole
+
+    def _sums(self, ids: Ids) -> tuple[Floats, Ids]:
+        """Returns each sentence's sum of rows, `[sentences, dimensions]`, and its tokens' number.
+
+        Sentences are padded to the longest one, and the rows gathered and summed as int8, sentences
+        side by side: a quarter of the time that numpy takes over stretches of different lengths.
+        """
+        starts = sentence_starts(ids, self._ends)
+        lengths = np.diff(starts, append=len(ids))
+        padded = np.full((len(starts), lengths.max(initial=0)), self._nothing)
+        padded[np.arange(padded.shape[1]) < lengths[:, None]] = ids
+        rows = self._rows.take(np.ascontiguousarray(padded.T), axis=0)
+        sums = rows.sum(axis=0, dtype=self._sum_dtype)
+        return sums.astype(np.float32, copy=False), lengths
+
+
+def sentence_starts(ids: Ids, ends: NDArray[np.bool_]) -> Ids:
+    """Returns where the sentences of a text begin.
+
+    One ends behind `.`, `!` or `?`, and after LONGEST_SENTENCE tokens without. A text of more than
+    MOST_SENTENCES, which is none that a person wrote, is cut every LONGEST_SENTENCE tokens.
+    """
+    stops = [*(np.flatnonzero(ends[ids]) + 1).tolist(), len(ids)]
+    if len(stops) > MOST_SENTENCES:
+        return np.arange(0, len(ids), LONGEST_SENTENCE)
+    starts: list[int] = []
+    start = 0
+    for stop in stops:
+        starts += range(start, stop, LONGEST_SENTENCE)
+        start = stop
+    return np.array(starts, dtype=np.int64)
 
 
 def unit(sums: Floats) -> Floats:

@@ -16,8 +16,9 @@ from tokenizers import Tokenizer
 
 REMEMBERED, REMEMBERED_CHARS = 16_384, 64
 """How many words beyond the vocabulary are remembered, and how long one may be."""
-STRANGE_CHARS = 500
-"""Of all words that are not in the vocabulary, each counted once: what is beyond is left out.
+STRANGE_CHARS, STRANGE_WORD = 600, 4
+"""Of all words that are not in the vocabulary, each counted once and as so many characters more
+than it has: what is beyond is left out.
 
 Taking strange words to pieces is what costs: 1 us a character, ten times as much as known words. A
 text has this many only in another language or when it is none; the bound keeps it below 1 ms.
@@ -78,7 +79,7 @@ class Words(WholeText):
     def _bounded(self, words: list[str]) -> list[str]:
         """Returns the words without those beyond `STRANGE_CHARS`."""
         strange = set(words).difference(self._vocabulary)
-        if sum(map(len, strange)) <= STRANGE_CHARS:
+        if sum(map(len, strange)) + STRANGE_WORD * len(strange) <= STRANGE_CHARS:
             return words
         kept: list[str] = []
         seen: set[str] = set()
@@ -86,9 +87,9 @@ class Words(WholeText):
         for word in words:
             if word in strange and word not in seen:
                 seen.add(word)
-                word = word[:left]
-                left -= len(word)
-                strange -= {word}
+                word = word[: max(0, left - STRANGE_WORD)]
+                left -= len(word) + STRANGE_WORD
+                strange.discard(word)
             if word and word not in strange:
                 kept.append(word)
         return kept

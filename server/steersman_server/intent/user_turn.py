@@ -15,13 +15,14 @@ from .bounds import CONTEXT_TURNS, cut, cut_context
 
 MAX_MESSAGES = 256
 """How far back into a conversation is looked."""
-MAX_PARTS = 64
+MAX_PARTS = 16
 """Of a message in parts, or of a list of prompts: that many at its beginning and at its end."""
 USER_ROLES = frozenset({"user", "human"})
 TEXT_PARTS = frozenset({None, "text", "input_text"})
 FIELDS = {
     "/v1/completions": ("prompt",),
     "/v1/responses": ("input",),
+    "/v1/systemone": ("state",),
     "/generative_scoring": ("query",),
 }
 ANY_FIELD = ("messages", "input", "prompt", "query")
@@ -81,7 +82,7 @@ def _user_texts(messages: list[Any]) -> Iterator[str]:
 
 def _text(content: Any) -> str:
     if isinstance(content, str):
-        return content
+        return cut(content)
     if not isinstance(content, list):
         return ""
     return _joined([text for part in _ends(content) if (text := _part_text(part)) is not None])

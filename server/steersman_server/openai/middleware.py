@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from typing import Protocol
+from uuid import uuid4
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -27,6 +28,8 @@ from .errors import not_enabled, send_error
 from .models import ModelList
 
 MODELS = "/v1/models"
+REQUEST_ID = b"x-request-id"
+"""vLLM's ids of requests are made of this header where there is one."""
 
 
 class Admission(Protocol):
@@ -41,7 +44,7 @@ class Admission(Protocol):
         """Returns the profiles that a caller may choose."""
         ...
 
-    async def admit(self, caller: Caller, path: str, body: Body) -> Decision:
+    async def admit(self, caller: Caller, path: str, body: Body, request_id: str) -> Decision:
         """Returns the decision for a request, its vectors resident; or raises."""
         ...
 
@@ -87,7 +90,8 @@ class SteeringMiddleware:
                 # NOTE: a profile that is not for this caller goes on to vLLM, which does not know
                 # it: the answer is the same as for one that does not exist.
                 body = read_body(data, admission.models, admission.profiles_of(caller))
-                decision = await admission.admit(caller, path, body)
+                scope, request_id = _with_request_id(scope)
+                decision = await admission.admit(caller, path, body, request_id)
                 running = admission.running(caller, decision)
         except SteersmanError as error:
             await send_error(send, error)
@@ -158,6 +162,15 @@ def _replay(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return again
+
+
+def _with_request_id(scope: Scope) -> tuple[Scope, str]:
+    """Returns the id that vLLM gives the request, and a scope that makes it do so."""
+    for key, value in scope["headers"]:
+        if key.lower() == REQUEST_ID:
+            return scope, value.decode("latin-1")
+    request_id = uuid4().hex
+    return {**scope, "headers": [*scope["headers"], (REQUEST_ID, request_id.encode())]}, request_id
 
 
 def _with_length(headers: list[tuple[bytes, bytes]], length: int) -> list[tuple[bytes, bytes]]:

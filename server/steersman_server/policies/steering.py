@@ -32,7 +32,7 @@ Dial = Annotated[float | str | FlagDial, BeforeValidator(_dial)]
 class Steering(BaseModel):
     """`{"vectors": {name[@version|@alias]: alpha | preset | {"flag": KEY}}, "scope", "schedule"}`.
 
-    Or `{"flag": KEY}`: the variant's value is such an object, or false for no steering.
+    Or `{"flag": KEY}`: the variant's value is such an object, or `{}` for no steering.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

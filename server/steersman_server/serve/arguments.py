@@ -1,4 +1,4 @@
-"""vLLM's arguments, completed for steering. Pure over the parsed namespace."""
+"""vLLM's arguments, completed for steering. Pure over the parsed namespace and MODEL's folder."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from steersman_vectors.errors import OperatorError
 
 from ..access.settings import is_loopback
 from ..engine.self_test import LOGPROBS
+from .model_options import other_model
 
 LOOPBACK = "127.0.0.1"
 OTHER_PLUGIN_GROUPS = (
@@ -36,7 +37,7 @@ def complete(args: Namespace, steering: EngineSteering) -> Namespace:
             f"{WORKER_EXTENSION} into one that subclasses both",
             code="engine_option_unsupported",
         )
-    unsupported = [*_without_edge(done), *_without_self_test(done), *_other_model(done)]
+    unsupported = [*_without_edge(done), *_without_self_test(done), *other_model(done)]
     if unsupported:
         raise OperatorError(
             "cannot serve with " + "; ".join(unsupported), code="engine_option_unsupported"
@@ -81,27 +82,6 @@ def _without_self_test(args: Namespace) -> Iterator[str]:
             f"--max-logprobs {args.max_logprobs}: the boot self-test compares the first "
             f"{LOGPROBS}. Give more, or leave it out"
         )
-
-
-def _other_model(args: Namespace) -> Iterator[str]:
-    """Yields options that make vLLM serve something else than the folder that is fingerprinted."""
-    given = {
-        "--revision": args.revision,
-        "--code-revision": args.code_revision,
-        "--tokenizer": None if args.tokenizer == args.model_tag else args.tokenizer,
-        "--tokenizer-revision": args.tokenizer_revision,
-        "--hf-config-path": args.hf_config_path,
-        "--hf-overrides": args.hf_overrides or None,
-        "--load-format dummy": True if args.load_format == "dummy" else None,
-        # A checkpoint that is quantised says so itself.
-        "--quantization": args.quantization,
-    }
-    for option, value in given.items():
-        if value is not None:
-            yield (
-                f"{option}: vectors are bound to the exact files in MODEL. Make a folder with the "
-                "model that you mean and serve that"
-            )
 
 
 def api_keys(given: Sequence[str] | None, environment: str | None) -> tuple[str, ...]:

@@ -39,6 +39,15 @@ def test_every_module_of_the_tree_is_in_it(wheel: zipfile.ZipFile) -> None:
     assert modules - set(wheel.namelist()) == set()
 
 
+def test_what_classifiers_are_loaded_from_is_in_it(wheel: zipfile.ZipFile) -> None:
+    root = ROOT / "server"
+    folders = [root / "steersman_server/intent" / name for name in ("embedding", "demo")]
+    shipped = [path for folder in folders for path in folder.iterdir()]
+    assert len(shipped) == 6
+    for path in shipped:
+        assert wheel.read(str(path.relative_to(root))) == path.read_bytes()
+
+
 def test_it_carries_entry_points_and_licence(wheel: zipfile.ZipFile) -> None:
     names = wheel.namelist()
     (entry_points,) = [name for name in names if name.endswith(".dist-info/entry_points.txt")]

@@ -36,6 +36,8 @@ def arguments(**changes) -> Namespace:
         "hf_config_path": None,
         "hf_overrides": {},
         "load_format": "auto",
+        "config_format": "auto",
+        "tokenizer_mode": "auto",
         "max_logprobs": 20,
         "quantization": None,
     }
@@ -119,6 +121,7 @@ def test_what_contradicts_steering_is_refused(changes, named):
         ({"load_format": "dummy"}, "--load-format dummy"),
         ({"max_logprobs": 0}, "--max-logprobs 0"),
         ({"quantization": "fp8"}, "--quantization"),
+        ({"quantization_config": {"linear": "fp8"}}, "--quantization-config"),
     ],
 )
 def test_what_would_serve_another_model_than_is_fingerprinted_is_refused(changes, named):
@@ -126,6 +129,51 @@ def test_what_would_serve_another_model_than_is_fingerprinted_is_refused(changes
         complete(arguments(**changes), STEERING)
     assert refusal.value.code == "engine_option_unsupported"
     assert complete(arguments(tokenizer="m"), STEERING)
+
+
+HF = {
+    "load_format": ["auto", "hf", "safetensors", "fastsafetensors", "instanttensor"],
+    "config_format": ["auto", "hf"],
+    "tokenizer_mode": ["auto", "hf", "deepseek_v32", "cohere", "HF"],
+}
+MISTRAL = {key: ["auto", "mistral"] for key in HF}
+NEVER = {
+    "load_format": ["pt", "npcache", "sharded_state", "tensorizer", "runai_streamer", "mine"],
+    "config_format": ["mine"],
+    "tokenizer_mode": ["slow", "kimi_audio", "mine"],
+}
+HF_FILES = ["model.safetensors", "config.json", "params.json", "tekken.json", "tokenizer.json"]
+
+
+@pytest.mark.parametrize(
+    ("files", "allowed"),
+    [(HF_FILES, HF), (["consolidated.safetensors", *HF_FILES], MISTRAL)],
+)
+@pytest.mark.parametrize("field", list(HF))
+def test_formats_in_which_vllm_reads_other_files_of_the_folder_are_refused(
+    tmp_path, files, allowed, field
+):
+    for name in files:
+        (tmp_path / name).write_text("x")
+    for value in {*HF[field], *MISTRAL[field], *NEVER[field]}:
+        args = arguments(**{"model_tag": str(tmp_path), "tokenizer": None, field: value})
+        if value in allowed[field]:
+            assert complete(args, STEERING)
+            continue
+        with pytest.raises(OperatorError, match="Leave it out") as refusal:
+            complete(args, STEERING)
+        assert f"--{field.replace('_', '-')} {value}" in refusal.value.message
+        assert refusal.value.code == "engine_option_unsupported"
+
+
+def test_what_mistral_has_no_own_file_for_is_read_as_hugging_face_s(tmp_path):
+    (tmp_path / "consolidated.safetensors").write_text("x")
+    base = {"model_tag": str(tmp_path), "load_format": "mistral"}
+    for changes in ({"config_format": "hf"}, {"tokenizer_mode": "hf"}):
+        assert complete(arguments(**base, **changes), STEERING)
+    for changes in ({"config_format": "mistral"}, {"tokenizer_mode": "mistral"}):
+        with pytest.raises(OperatorError, match="mistral"):
+            complete(arguments(**base, **changes), STEERING)
 
 
 def test_naming_our_plugin_keeps_the_others():

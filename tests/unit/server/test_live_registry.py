@@ -7,14 +7,17 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import redis as redis_client
 
 from steersman_server import live_registry
 from steersman_server.live_registry import LiveRegistry
 from steersman_vectors.errors import OperatorError
-from steersman_vectors.registry import reader
+from steersman_vectors.registry import layout, reader
+from steersman_vectors.registry.embedded import open_registry
 from steersman_vectors.registry.local_copy import LocalCopy
 from steersman_vectors.registry.snapshot import RegistrySnapshot
 from steersman_vectors.registry.store import RegistryStore
@@ -44,10 +47,16 @@ def local(tmp_path: Path) -> LocalCopy:
     return LocalCopy(tmp_path / "copy")
 
 
-async def publish(redis: RedisServer, seed: int, name: str = "calm") -> int:
-    async with RegistryStore(redis.url) as store:
+async def publish(redis: RedisServer | str, seed: int, name: str = "calm") -> int:
+    async with RegistryStore(redis if isinstance(redis, str) else redis.url) as store:
         done = await store.publish(vector(seed), name=name, fingerprint=FP_A, actor="x")
         return done.version
+
+
+def answers(url: str) -> bool:
+    with suppress(redis_client.RedisError), redis_client.Redis.from_url(url) as client:
+        return bool(client.ping())
+    return False
 
 
 @asynccontextmanager
@@ -127,6 +136,20 @@ async def test_it_serves_on_and_catches_up_when_redis_is_back(
         await until(lambda: live.snapshot.revision == 2 and not live.stale)
 
 
+async def test_it_recovers_when_its_private_valkey_was_shut_down(
+    tmp_path: Path, local: LocalCopy
+) -> None:
+    with open_registry(tmp_path / "data") as registry:
+        await publish(registry.url, 0)
+        async with following(registry.url, local) as live:
+            with redis_client.Redis.from_url(registry.url) as client:
+                client.shutdown(nosave=True)
+            assert live.snapshot.revision == 1
+            await until(lambda: answers(registry.url))
+            await publish(registry.url, 1)
+            await until(lambda: live.snapshot.revision == 2 and not live.stale)
+
+
 async def test_a_start_while_redis_is_down_takes_the_copy_and_says_so(
     redis: RedisServer, local: LocalCopy
 ) -> None:
@@ -182,6 +205,49 @@ async def test_a_registry_that_lost_changes_is_not_believed(
     async with following(redis.url, local) as live:  # the operator removed the copy
         assert live.snapshot.revision != known.revision
         assert not live.stale
+
+
+DAMAGES: dict[str, Callable[[redis_client.Redis], object]] = {
+    "rev a list": lambda c: (c.delete(layout.REV), c.rpush(layout.REV, "x")),
+    "rev no number": lambda c: c.set(layout.REV, "\uff11"),
+    "rev too large": lambda c: c.set(layout.REV, "9" * 5000),
+    "log a string": lambda c: (c.delete(layout.LOG), c.set(layout.LOG, "x")),
+    "log of somebody else": lambda c: (c.xadd(layout.LOG, {"x": b"\xff"}, id="2-0"),
+                                       c.set(layout.REV, 2)),
+    "id a hash": lambda c: (c.delete(layout.ID), c.hset(layout.ID, "x", "y"), c.incr(layout.REV)),
+    "id no text": lambda c: (c.set(layout.ID, b"\xff"), c.incr(layout.REV)),
+    "vectors a string": lambda c: (c.delete(layout.VECTORS), c.set(layout.VECTORS, "x"),
+                                   logged(c, "vector.publish", f"{FP_A}/calm/2")),
+    "an entry that is not there": lambda c: logged(c, "vector.publish", f"{FP_A}/calm/2"),
+    "an entry that is a list": lambda c: (c.hset(layout.VECTORS, f"{FP_A}/calm/2", "[]"),
+                                          logged(c, "vector.publish", f"{FP_A}/calm/2")),
+    "an alias of nobody": lambda c: logged(c, "alias.set", "\x1b"),
+    "a retirement of nothing": lambda c: logged(c, "vector.retire", f"{FP_A}/calm/1"),
+}  # fmt: skip
+
+
+def logged(client: redis_client.Redis, kind: str, subject: str) -> None:
+    """Writes a change of which only the log is as Steersman writes it."""
+    at = datetime.now(UTC).isoformat()
+    entry = {"kind": kind, "subject": subject, "actor": "x", "at": at, "before": "", "after": "["}
+    client.xadd(layout.LOG, entry, id="2-0")
+    client.incr(layout.REV)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_a_damaged_registry_leaves_the_last_good_snapshot(
+    redis: RedisServer, local: LocalCopy, damage: str
+) -> None:
+    await publish(redis, 0)
+    async with following(redis.url, local) as live:
+        known = live.snapshot
+        with redis_client.Redis.from_url(redis.url) as client:
+            DAMAGES[damage](client)
+        await until(lambda: live.error is not None)
+        assert live.error in ("registry_corrupt", "registry_unavailable", "registry_rolled_back")
+        assert (live.snapshot, live.stale) == (known, True)
+    async with following(redis.url, local) as live:  # and so does a start
+        assert (live.snapshot, live.stale) == (known, True)
 
 
 async def test_a_fault_of_ours_is_shown_until_the_registry_is_heard_again(

@@ -34,7 +34,7 @@ class FakeAdmission:
     def profiles_of(self, caller):
         return ["formal"]
 
-    async def admit(self, caller, path, body):
+    async def admit(self, caller, path, body, request_id):
         if self.failure:
             raise self.failure
         self.bodies.append(body)

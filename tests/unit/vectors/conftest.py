@@ -15,6 +15,7 @@ from steersman_vectors.registry.embedded import Embedded, open_registry
 
 from .commands import STEERSMAN, Done, Run
 from .samples import write_model
+from .valkey_owners import Owner, Start
 
 
 @pytest.fixture(autouse=True)
@@ -77,3 +78,16 @@ def run_process(data_dir: Path) -> Run:
         return Done(done.returncode, done.stdout, done.stderr)
 
     return steersman
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    owners: list[Owner] = []
+
+    def started(*args: object) -> Owner:
+        owners.append(Owner(*args))  # type: ignore[arg-type]
+        return owners[-1]
+
+    yield started
+    for owner in owners:
+        owner.kill()

@@ -58,11 +58,15 @@ def write_model(folder: Path, *, seed: int = 0, hidden: int = HIDDEN, layers: in
         "hidden_size": hidden,
         "num_hidden_layers": layers,
         "rope_scaling": {"type": "linear", "factor": 2.0},
+        "ffn_config": {"top_k": 2},
+        "text_config": {"top_k": 50, "router": {"temperature": 1.0}},
+        "thinker_config": {"text_config": {"top_k": 50}},
         "transformers_version": "5.0",
         "torch_dtype": "bfloat16",
     }
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "tokenizer.json").write_text('{"model": {"vocab": {"a": 0}}}')
+    (folder / "tokenizer_config.json").write_text('{"add_bos_token": true}')
     (folder / "README.md").write_text("a model")
     (folder / "generation_config.json").write_text('{"temperature": 1.0}')
     rng = np.random.default_rng(seed)

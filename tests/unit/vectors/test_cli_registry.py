@@ -152,12 +152,16 @@ def test_fingerprint_prints_what_it_covers(run: Run, model_dir: Path) -> None:
     told = json.loads(done.stdout)
     assert told["fingerprint"] == fingerprint(model_dir).digest
     assert sorted(told["manifest"]) == [
+        "code",
         "config",
         "manifest",
+        "more_config",
         "quantization",
         "tokenizer",
+        "tokenizer_config",
         "weights",
     ]
+    assert told["manifest"]["manifest"] == 2
     assert run("fingerprint", model_dir).stdout == told["fingerprint"] + "\n"
 
 

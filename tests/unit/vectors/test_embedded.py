@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,96 +17,15 @@ import redis
 from steersman_vectors.errors import OperatorError
 from steersman_vectors.registry import data_dir as directory
 from steersman_vectors.registry.embedded import attach_or_start, exists, open_registry
-from steersman_vectors.registry.store import RegistryStore
 
-from .samples import FP_A, vector
-
-OWNER = """
-import sys, time
-from pathlib import Path
-from steersman_vectors.registry import embedded
-with getattr(embedded, sys.argv[1])(Path(sys.argv[2])) as registry:
-    print(registry.url, registry.owned, flush=True)
-    time.sleep(float(sys.argv[3]))
-"""
-
-
-class Owner:
-    """Another process that opened the registry of a data directory."""
-
-    def __init__(self, call: str, data_dir: Path, seconds: float = 60.0) -> None:
-        command = [sys.executable, "-c", OWNER, call, str(data_dir), str(seconds)]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout is not None
-        self.url, self.owned = self.process.stdout.readline().split()
-
-    def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-        if self.process.stdout is not None:
-            self.process.stdout.close()
-
-
-Start = Callable[..., Owner]
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    owners: list[Owner] = []
-
-    def started(*args: object) -> Owner:
-        owners.append(Owner(*args))  # type: ignore[arg-type]
-        return owners[-1]
-
-    yield started
-    for owner in owners:
-        owner.kill()
-
-
-def processes_in(data_dir: Path) -> set[int]:
-    """Returns the pids of watchdogs and Valkeys whose working directory is the registry's."""
-    folder, found = directory.registry_dir(data_dir), set()
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            if os.readlink(f"/proc/{pid}/cwd") == str(folder):
-                found.add(int(pid))
-        except OSError:
-            continue
-    return found
-
-
-def valkey_pid(url: str) -> int:
-    with redis.Redis.from_url(url) as client:
-        return int(client.info("server")["process_id"])
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 60.0) -> bool:
-    deadline_s = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > deadline_s:
-            return False
-        time.sleep(0.02)
-    return True
-
-
-def publish(url: str, seed: int) -> int:
-    async def run() -> int:
-        async with RegistryStore(url) as store:
-            done = await store.publish(vector(seed), name="v", fingerprint=FP_A, actor="x")
-            return done.version
-
-    return asyncio.run(run())
-
-
-def version_count(url: str) -> int:
-    async def run() -> int:
-        async with RegistryStore(url) as store:
-            snapshot = await store.snapshot()
-            for entry in snapshot.entries():
-                await store.blob(entry.digest)
-            return len(snapshot.entries())
-
-    return asyncio.run(run())
+from .valkey_owners import (
+    Start,
+    eventually,
+    processes_in,
+    publish,
+    valkey_pid,
+    version_count,
+)
 
 
 def test_it_is_private_and_listens_on_no_port(tmp_path: Path) -> None:
@@ -166,8 +84,8 @@ def test_sigkill_of_everything_at_once_loses_nothing(tmp_path: Path, start: Star
         assert version_count(registry.url) in (len(done), len(done) + 1)
 
 
-def test_sigkill_of_the_watchdog_ends_valkey_too(tmp_path: Path, start: Start) -> None:
-    owner = start("open_registry", tmp_path)
+def test_sigkill_of_a_commands_watchdog_ends_valkey_too(tmp_path: Path, start: Start) -> None:
+    owner = start("attach_or_start", tmp_path)
     (watchdog,) = processes_in(tmp_path) - {valkey_pid(owner.url)}
     os.kill(watchdog, signal.SIGKILL)
     assert eventually(lambda: not processes_in(tmp_path))
@@ -207,23 +125,6 @@ def test_signals_of_the_terminal_reach_the_owner_only(tmp_path: Path) -> None:
         for pid in processes_in(tmp_path):
             assert os.getpgid(pid) != os.getpgrp()
         assert publish(registry.url, 0) == 1
-
-
-def test_valkey_comes_back_after_a_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("steersman_vectors.registry.embedded.MIN_LIFE_S", 0.0)
-    with open_registry(tmp_path) as registry:
-        publish(registry.url, 0)
-        crashed = valkey_pid(registry.url)
-        os.kill(crashed, signal.SIGKILL)
-
-        def is_back() -> bool:
-            try:
-                return valkey_pid(registry.url) != crashed
-            except redis.ConnectionError:
-                return False
-
-        assert eventually(is_back)
-        assert publish(registry.url, 1) == 2
 
 
 def test_commands_attach_to_a_server(tmp_path: Path, start: Start) -> None:

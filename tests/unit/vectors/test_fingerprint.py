@@ -12,9 +12,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from steersman_vectors import file_hashes
-from steersman_vectors.errors import CallerError
-from steersman_vectors.file_hashes import FileHashes, default_cache_path
 from steersman_vectors.fingerprint import fingerprint
 
 from .samples import write_model
@@ -26,6 +23,11 @@ def edit_config(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
     config = json.loads((folder / "config.json").read_text())
     change(config)
     (folder / "config.json").write_text(json.dumps(config))
+
+
+def edit_tokenizer(folder: Path, **changes: Any) -> None:
+    path = folder / "tokenizer_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
 def flip_byte(path: Path, at: int = -1) -> None:
@@ -42,6 +44,17 @@ SAME: dict[str, Callable[[Path], Any]] = {
     "name of a shard": lambda d: (d / SHARD).rename(d / "other.safetensors"),
     "library version": lambda d: edit_config(d, lambda c: c.update(transformers_version="9")),
     "dtype": lambda d: edit_config(d, lambda c: c.update(dtype=c.pop("torch_dtype"))),
+    "generation keys": lambda d: edit_config(d, lambda c: c.update(temperature=2.0, top_k=3)),
+    "generation keys of the text part": lambda d: edit_config(
+        d, lambda c: c["text_config"].update(top_k=3)
+    ),
+    "generation keys of a deeper text part": lambda d: edit_config(
+        d, lambda c: c["thinker_config"]["text_config"].update(top_k=3)
+    ),
+    "the tokenizer's old path": lambda d: edit_tokenizer(d, name_or_path="/elsewhere"),
+    "chat template in the tokenizer's config": lambda d: edit_tokenizer(d, chat_template="x"),
+    "code that nobody asks for": lambda d: (d / "train.py").write_text("x"),
+    "Mistral's config beside other weights": lambda d: (d / "params.json").write_text("{}"),
     "key order": lambda d: edit_config(
         d, lambda c: [c.update({k: c.pop(k)}) for k in sorted(c, reverse=True)]
     ),
@@ -56,7 +69,25 @@ DIFFERENT: dict[str, Callable[[Path], Any]] = {
     "a nested key": lambda d: edit_config(d, lambda c: c["rope_scaling"].update(factor=4.0)),
     "a key nobody listed": lambda d: edit_config(d, lambda c: c.update(_sliding_window_pattern=6)),
     "quantisation": lambda d: edit_config(d, lambda c: c.update(quantization_config={"bits": 4})),
-    "quantisation file": lambda d: (d / "quantize_config.json").write_text('{"bits": 4}'),
+    "hf_quant_config.json": lambda d: (d / "hf_quant_config.json").write_text('{"bits": 4}'),
+    "quantize_config.json": lambda d: (d / "quantize_config.json").write_text('{"bits": 4}'),
+    "quant_config.json": lambda d: (d / "quant_config.json").write_text('{"bits": 4}'),
+    "quantisation of the text part": lambda d: edit_config(
+        d, lambda c: c["text_config"].update(quantization_config={"bits": 4})
+    ),
+    "a generation key that is the model's own": lambda d: edit_config(
+        d, lambda c: c["ffn_config"].update(top_k=3)
+    ),
+    "a generation key within the text part": lambda d: edit_config(
+        d, lambda c: c["text_config"]["router"].update(temperature=2.0)
+    ),
+    "a key of the tokenizer's config": lambda d: edit_tokenizer(d, add_bos_token=False),
+    "no tokenizer config": lambda d: (d / "tokenizer_config.json").unlink(),
+    "special tokens": lambda d: (d / "special_tokens_map.json").write_text("{}"),
+    "added tokens": lambda d: (d / "added_tokens.json").write_text("{}"),
+    "a second tokenizer": lambda d: (d / "tekken.json").write_text("{}"),
+    "weights that vLLM prefers": lambda d: shutil.copy(d / SHARD, d / "consolidated.safetensors"),
+    "more config": lambda d: (d / "sparse_attention_config.json").write_text("{}"),
 }
 
 
@@ -73,6 +104,26 @@ def test_what_does_not_change_the_model_does_not_change_the_digest(
 def test_what_changes_the_model_changes_the_digest(model_dir: Path, what: str) -> None:
     before = fingerprint(model_dir)
     DIFFERENT[what](model_dir)
+    assert fingerprint(model_dir).digest != before.digest
+
+
+def test_mistral_s_config_counts_where_its_weights_are(model_dir: Path) -> None:
+    shutil.copy(model_dir / SHARD, model_dir / "consolidated.safetensors")
+    seen = {fingerprint(model_dir).digest}
+    params: dict[str, Any]
+    for params in ({}, {"dim": 8}, {"dim": 8, "moe": {"temperature": 1}}):
+        (model_dir / "params.json").write_text(json.dumps(params))
+        seen.add(fingerprint(model_dir).digest)
+    assert len(seen) == 4
+
+
+@pytest.mark.parametrize("asks", ["config.json", "tokenizer_config.json"])
+def test_code_counts_where_the_model_brings_it(model_dir: Path, asks: str) -> None:
+    (model_dir / "modeling_x.py").write_text("1")
+    config = json.loads((model_dir / asks).read_text())
+    (model_dir / asks).write_text(json.dumps({**config, "auto_map": {"AutoModel": "modeling_x.X"}}))
+    before = fingerprint(model_dir)
+    (model_dir / "modeling_x.py").write_text("2")
     assert fingerprint(model_dir).digest != before.digest
 
 
@@ -100,55 +151,6 @@ def test_a_flipped_byte_anywhere_counts_even_with_a_warm_cache(
     assert fingerprint(folder).digest != before.digest
 
 
-@pytest.fixture
-def settled(model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A model whose files were written long enough ago to be remembered."""
-    monkeypatch.setattr(file_hashes, "SETTLED_NS", -(10**12))
-    return model_dir
-
-
-def test_unchanged_files_are_hashed_once(settled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = fingerprint(settled)
-    monkeypatch.setattr(file_hashes, "_hash", lambda *_: pytest.fail("hashed again"))
-    assert fingerprint(settled) == before
-
-
-@pytest.mark.parametrize("keep_mtime", [True, False])
-def test_a_changed_file_is_hashed_again(settled: Path, keep_mtime: bool) -> None:
-    before, stat = fingerprint(settled), (settled / SHARD).stat()
-    flip_byte(settled / SHARD)
-    if keep_mtime:
-        os.utime(settled / SHARD, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    assert fingerprint(settled).digest != before.digest
-
-
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"a": 1}', b"\xff"])
-def test_a_damaged_cache_costs_time_only(settled: Path, content: bytes) -> None:
-    before = fingerprint(settled)
-    default_cache_path().write_bytes(content)
-    assert fingerprint(settled) == before
-    entries = json.loads(default_cache_path().read_bytes())
-    for key in entries:
-        entries[key] = ["x"]
-    default_cache_path().write_text(json.dumps(entries))
-    assert fingerprint(settled) == before
-
-
-def test_a_cache_that_cannot_be_written_is_no_error(settled: Path, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    cached = fingerprint(settled, cache_path=tmp_path / "file" / "cache.json")
-    assert cached == fingerprint(settled)
-
-
-def test_blobs_of_the_hub_cache_are_known_by_their_name(tmp_path: Path) -> None:
-    blob = tmp_path / "blobs" / ("d" * 64)
-    blob.parent.mkdir()
-    blob.write_bytes(b"anything")
-    (tmp_path / "model.safetensors").symlink_to(blob)
-    path = tmp_path / "model.safetensors"
-    assert FileHashes().sha256([path])[path].sha256 == "d" * 64
-
-
 def test_progress_counts_every_byte(model_dir: Path) -> None:
     calls: list[tuple[int, int]] = []
     fingerprint(model_dir, progress=lambda done, total: calls.append((done, total)))
@@ -156,15 +158,3 @@ def test_progress_counts_every_byte(model_dir: Path) -> None:
     size = sum(path.stat().st_size for path in hashed)
     assert calls[-1] == (size, size)
     assert calls == sorted(calls)
-
-
-def test_a_file_that_changes_while_it_is_hashed_is_refused(
-    model_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def hash_and_touch(path: Path, *_: Any) -> str:
-        os.utime(path, (1, 1))
-        return "0" * 64
-
-    monkeypatch.setattr(file_hashes, "_hash", hash_and_touch)
-    with pytest.raises(CallerError, match="changed while it was being read"):
-        fingerprint(model_dir)

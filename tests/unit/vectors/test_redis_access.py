@@ -12,6 +12,7 @@ import redis
 
 from steersman_vectors.errors import OperatorError
 from steersman_vectors.registry.connection import identity, with_credentials, without_secrets
+from steersman_vectors.registry.documents import delete_document, set_document
 from steersman_vectors.registry.reader import RegistryReader
 from steersman_vectors.registry.store import RegistryStore
 from steersman_vectors.registry.upkeep import garbage, verify
@@ -54,11 +55,13 @@ async def test_the_documented_rights_are_enough_and_no_more(server: RedisServer)
         await operator.retire("v", 1, fingerprint=FP_A, actor="x")
         await _look_after(operator)
         await operator.remove_blobs(["sha256:" + "0" * 64], actor="x")
+        for write in (set_document("tenant", "acme", {}), delete_document("tenant", "acme")):
+            await operator.write_documents(lambda _, w=write: [w], actor="x")
     async with RegistryReader(url_of(server, "steersman-server")) as reader:
         snapshot = await reader.snapshot()
-        assert snapshot.revision == 7
+        assert snapshot.revision == 9
         assert await reader.catch_up(snapshot) == snapshot
-        assert await reader.wait_for_change(6, 0.1) == 7
+        assert await reader.wait_for_change(8, 0.1) == 9
         await reader.blob(snapshot.entries()[1].digest)
     with redis.Redis.from_url(url_of(server, "steersman-server")) as client:
         for command in (

@@ -15,6 +15,7 @@ from pathlib import Path
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of `model.safetensors` of sentence-transformers/all-MiniLM-L6-v2."""
 LONGEST_WORD = 32
+"""Longer ones are link tails and encoded data: they cost most, and say nothing."""
 KEPT = ("model.safetensors", "tokenizer.json", "config.json")
 
 
@@ -40,9 +41,10 @@ def distil(out: Path, dimensions: int) -> None:
     for path in out.iterdir():
         if path.name not in KEPT and path.suffix in (".md", ".json"):
             path.unlink()
-    # Longer words are link tails and encoded data: they cost most, and say nothing.
+    (out / "model.safetensors").chmod(0o644)
     tokenizer = json.loads((out / "tokenizer.json").read_text())
     tokenizer["model"]["max_input_chars_per_word"] = LONGEST_WORD
+    tokenizer |= {"added_tokens": [], "truncation": None, "padding": None}
     (out / "tokenizer.json").write_text(json.dumps(tokenizer, ensure_ascii=False) + "\n")
     config = json.loads((out / "config.json").read_text())
     config |= {

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from ..card import VectorCard
 from ..errors import CallerError
 from ..vector import SteeringVector
+from ..whole_file import write_whole
 
 CARD_KEY = "steersman_card"
 MAX_FILE_BYTES = 256 * 1024 * 1024
@@ -52,9 +53,7 @@ def loads(data: bytes) -> SteeringVector:
 def save(vector: SteeringVector, path: Path) -> str:
     """Writes the file and returns its digest; the file appears whole or not at all."""
     data = dumps(vector)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(data)
-    partial.replace(path)
+    write_whole(path, data)
     return digest(data)
 
 

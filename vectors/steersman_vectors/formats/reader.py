@@ -63,7 +63,7 @@ def read_vector_file(
     if path.is_dir():
         read = _read_folder(path, name, scale)
     else:
-        read = _read(path, read_file(path), name, scale, num_layers)
+        read = _read(path.name, read_file(path), name, scale, num_layers)
     got = read.vector.card.hidden_size
     if hidden_size is not None and got != hidden_size:
         raise CallerError(
@@ -71,6 +71,17 @@ def read_vector_file(
             code="hidden_size_mismatch",
         )
     return read
+
+
+def read_vector_bytes(
+    data: bytes, file_name: str, *, name: str, scale: Scale | None, num_layers: int | None = None
+) -> VectorFile:
+    """Returns the vector in the bytes of one file, as `read_vector_file` does.
+
+    file_name: what tells the layer of a tensor `[hidden]`; nothing else depends on it.
+    """
+    check_name(name)
+    return _read(file_name, data, name, scale, num_layers)
 
 
 def read_file(path: Path) -> bytes:
@@ -85,13 +96,13 @@ def read_file(path: Path) -> bytes:
 
 
 def _read(
-    path: Path, data: bytes, name: str, scale: Scale | None, num_layers: int | None
+    file_name: str, data: bytes, name: str, scale: Scale | None, num_layers: int | None
 ) -> VectorFile:
     raw = scale or "raw"
     if data.startswith(gguf_layout.MAGIC):
         return _imported(gguf_file.loads(data, name=name, scale=raw), "gguf", scale)
     if data.startswith(torch_file.MAGIC):
-        read = torch_layers.loads(data, path.name, name=name, scale=raw, num_layers=num_layers)
+        read = torch_layers.loads(data, file_name, name=name, scale=raw, num_layers=num_layers)
         return _imported(read, "torch", scale)
     if _is_safetensors(data):
         return _read_native(data, name, scale)

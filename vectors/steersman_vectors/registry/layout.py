@@ -29,6 +29,7 @@ from ..card import VectorCard
 from ..errors import CallerError, OperatorError
 from ..names import check_name
 from .entry import LogEntry, Retirement, VectorEntry
+from .stored import as_digest, as_object, as_revision, as_text, as_time, as_version
 
 PREFIX = "steersman:"
 ID = "steersman:id"
@@ -84,17 +85,17 @@ def decode_entry(field: bytes, value: bytes) -> VectorEntry:
     """Returns the entry stored at `field`; raises `OperatorError(registry_corrupt)`."""
     try:
         fingerprint, name, version = field.decode().split("/")
-        stored = json.loads(value)
+        stored = as_object(value)
         return VectorEntry(
             name=check_name(name),
-            version=int(version),
-            digest=stored["digest"],
-            fingerprint=fingerprint,
+            version=as_version(version),
+            digest=as_digest(stored["digest"]),
+            fingerprint=as_digest(fingerprint),
             card=VectorCard.model_validate(stored["card"]),
-            created_at=datetime.fromisoformat(stored["created_at"]),
-            actor=stored["actor"],
+            created_at=as_time(stored["created_at"]),
+            actor=as_text(stored["actor"]),
         )
-    except (ValueError, KeyError, TypeError, CallerError) as error:
+    except (ValueError, KeyError, CallerError) as error:
         raise corrupt(f"{VECTORS} field {field!r}", str(error)) from error
 
 
@@ -109,7 +110,7 @@ def decode_newest(field: str, value: bytes | None) -> tuple[int, str]:
         return 0, ""
     try:
         version, digest = value.decode().split(" ")
-        return int(version), digest
+        return as_version(version), as_digest(digest)
     except ValueError as error:
         raise corrupt(f"{NEWEST} field {field!r}", str(error)) from error
 
@@ -126,11 +127,9 @@ def decode_alias(field: bytes, value: bytes) -> tuple[tuple[str, str, str], tupl
     """
     try:
         fingerprint, name, alias = field.decode().split("/")
-        versions = tuple(map(int, value.split()))
-        if not versions:
-            raise ValueError("no version")
-        return (fingerprint, name, alias), versions
-    except ValueError as error:
+        versions = tuple(map(as_version, value.decode().split(" ")))
+        return (as_digest(fingerprint), check_name(name), check_name(alias)), versions
+    except (ValueError, CallerError) as error:
         raise corrupt(f"{ALIASES} field {field!r}", str(error)) from error
 
 
@@ -143,11 +142,11 @@ def decode_retirement(field: bytes, value: bytes) -> tuple[tuple[str, str, int],
     """Returns ((fingerprint, name, version), its retirement); or raises `registry_corrupt`."""
     try:
         fingerprint, name, version = field.decode().split("/")
-        stored = json.loads(value)
-        at = datetime.fromisoformat(stored["at"])
-        retired = Retirement(at=at, actor=stored["actor"], reason=stored["reason"])
-        return (fingerprint, name, int(version)), retired
-    except (ValueError, KeyError, TypeError) as error:
+        stored = as_object(value)
+        at, actor = as_time(stored["at"]), as_text(stored["actor"])
+        retired = Retirement(at=at, actor=actor, reason=as_text(stored["reason"]))
+        return (as_digest(fingerprint), check_name(name), as_version(version)), retired
+    except (ValueError, KeyError, CallerError) as error:
         raise corrupt(f"{RETIRED} field {field!r}", str(error)) from error
 
 
@@ -155,8 +154,8 @@ def decode_log(entry_id: bytes, fields: Mapping[bytes, bytes]) -> LogEntry:
     """Returns an entry of the log; raises `OperatorError(registry_corrupt)`."""
     try:
         text = {key.decode(): value.decode() for key, value in fields.items()}
-        at = datetime.fromisoformat(text.pop("at"))
-        return LogEntry(revision=int(entry_id.split(b"-")[0]), at=at, **text)
+        at, revision = as_time(text.pop("at")), as_revision(entry_id.decode().split("-")[0])
+        return LogEntry(revision=revision, at=at, **text)
     except (ValueError, KeyError, TypeError) as error:
         raise corrupt(f"{LOG} entry {entry_id!r}", str(error)) from error
 
@@ -173,16 +172,18 @@ def decode_revision(value: bytes | None) -> int:
     """Returns the revision; 0 in an empty registry. Raises `OperatorError(registry_corrupt)`."""
     if value is None:
         return 0
-    if not value.isdigit():
-        raise corrupt(REV, repr(value[:80]))
-    return int(value)
+    try:
+        return as_revision(value.decode())
+    except ValueError as error:
+        raise corrupt(REV, str(error)) from error
 
 
 def corrupt(where: str, got: str) -> OperatorError:
     """Returns the error for a registry whose content Steersman did not write like this."""
+    told = " ".join(got.split())
     return OperatorError(
-        f"the registry's content is damaged: {where}: {got}. Expected what Steersman writes; "
-        "restore the registry from a backup, or remove that field",
+        f"the registry's content is damaged: {where[:200]}: {told[:300]}. Expected what "
+        "Steersman writes; restore the registry from a backup, or remove that field",
         code="registry_corrupt",
     )
 

@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from ..errors import OperatorError
 from ..formats import native
+from ..whole_file import write_whole
 from . import layout
 from .snapshot import History, RegistrySnapshot
 
@@ -87,15 +86,7 @@ class LocalCopy:
     def _write(self, path: Path, data: bytes) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as partial:
-                try:
-                    partial.write(data)
-                    partial.flush()
-                    os.fsync(partial.fileno())
-                    Path(partial.name).replace(path)
-                except BaseException:
-                    Path(partial.name).unlink(missing_ok=True)
-                    raise
+            write_whole(path, data, durable=True, mode=0o600)
         except OSError as error:
             raise OperatorError(
                 f"cannot write {path}: {error.strerror or error}. The server's copy of the "

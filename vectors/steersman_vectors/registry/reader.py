@@ -149,7 +149,7 @@ class RegistryReader:
                 for key in keys:
                     pipe.strlen(key)
                 sizes = await pipe.execute()
-        digests = [key.decode().removeprefix(layout.BLOB_PREFIX) for key in keys]
+        digests = [_readable(key).removeprefix(layout.BLOB_PREFIX) for key in keys]
         return dict(zip(digests, sizes, strict=True))
 
     async def log(self, *, limit: int) -> list[LogEntry]:
@@ -227,8 +227,12 @@ def _checked(digest: str, data: bytes | None) -> bytes | OperatorError:
 
 
 def _history(registry_id: bytes | None, newest: Sequence[tuple[bytes, Any]]) -> History:
-    changed_at = newest[0][1].get(b"at", b"").decode() if newest else ""
-    return History(None if registry_id is None else registry_id.decode(), changed_at)
+    changed_at = _readable(newest[0][1].get(b"at", b"")) if newest else ""
+    return History(None if registry_id is None else _readable(registry_id), changed_at)
+
+
+def _readable(text: bytes) -> str:
+    return text.decode(errors="backslashreplace")
 
 
 def _rolled_back(ours: int, theirs: int) -> OperatorError:

@@ -1,12 +1,12 @@
 """Runs a command for as long as its owner lives. Executed as a script, imports nothing of ours.
 
-    python -I -S watchdog.py OWNER_PID LOCK_FD MIN_LIFE_S COMMAND...
+    python -I -S watchdog.py OWNER_PID LOCK_FD COMMAND...
 
-The owner holds the other end of stdin: end of file means that the owner closed it or died. The
-parent's pid is watched too, because a child that the owner forked may hold that end open. The
-command inherits LOCK_FD, so the lock lasts until the last of both has ended; on Linux it dies with
-the watchdog. A command that crashes after MIN_LIFE_S seconds is started again; one that crashes
-earlier, or ends in good order, ends the watchdog with its status.
+The owner holds the other end of the socket that is stdin: end of file means that the owner shut it
+or died. The parent's pid is watched too, because a child that the owner forked may hold that end
+open. The command inherits the socket and LOCK_FD: the owner reads end of file when both of us have
+ended, and the lock lasts until then. On Linux the command dies with the watchdog, and the watchdog
+ends with the command, whose status is its own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import select
 import signal
 import subprocess
 import sys
-import time
 
 TICK_S = 0.25
 GRACE_S = 5.0
@@ -26,18 +25,15 @@ PR_SET_PDEATHSIG = 1
 
 def main(argv: list[str]) -> int:
     """Returns the exit status: 0 when the owner ended, else the command's."""
-    owner_pid, lock_fd, min_life_s, command = int(argv[1]), int(argv[2]), float(argv[3]), argv[4:]
+    owner_pid, lock_fd, command = int(argv[1]), int(argv[2]), argv[3:]
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the owner decides when to end
-    while True:
-        started_s = time.monotonic()
-        child = start(command, lock_fd)
-        while child.poll() is None:
-            if owner_ended(owner_pid):
-                end(child)
-                return 0
-        if child.returncode == 0 or time.monotonic() - started_s < min_life_s:
-            return abs(int(child.returncode))
+    child = start(command, lock_fd)
+    while child.poll() is None:
+        if owner_ended(owner_pid):
+            end(child)
+            return 0
+    return abs(int(child.returncode))
 
 
 def start(command: list[str], lock_fd: int) -> subprocess.Popen[bytes]:
@@ -53,9 +49,7 @@ def start(command: list[str], lock_fd: int) -> subprocess.Popen[bytes]:
         if os.getppid() != parent:
             os._exit(1)
 
-    return subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, pass_fds=(lock_fd,), preexec_fn=before_exec
-    )
+    return subprocess.Popen(command, pass_fds=(lock_fd,), preexec_fn=before_exec)
 
 
 def owner_ended(owner_pid: int) -> bool:

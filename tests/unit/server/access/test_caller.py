@@ -81,6 +81,7 @@ NOBODY = configured(tenants={})
         (settings(), NOBODY, {**LOCAL, "origin": "https://attacker.example"}, "403 keys_required"),
         (settings(), NOBODY, {**LOCAL, "origin": "http://localhost:3000"}, "local"),
         (settings(), NOBODY, {"host": "[::1]:8000"}, "local"),
+        (settings(), NOBODY, {**LOCAL, "x-forwarded-for": "203.0.113.9"}, "403 keys_required"),
         (settings(), NOBODY, {"host": "["}, "403 keys_required"),
         (settings(on_loopback=False), NOBODY, LOCAL, "401 invalid_api_key"),
         # --api-key
@@ -159,3 +160,14 @@ def test_settings_and_records_hold_no_key():
     assert made.record.sha256 == hash_key(made.secret)
     assert made.secret.startswith(prefix_of(made.id, made.record))
     assert len({make_key(now=NOW, tenant="a").secret for _ in range(100)}) == 100
+
+
+@pytest.mark.parametrize("key", ["secret\n", "  secret ", "schlüssel"])
+def test_keys_of_the_environment_are_found_as_headers_bring_them(key):
+    from steersman_server.access.middleware import headers_of
+
+    access = settings((key,), admin_key=key)
+    header = (b"Authorization", f"Bearer {key.strip()}".encode())
+    headers = headers_of({"headers": [header]})
+    assert find_caller(access, NOBODY, headers, NOW) is LOCAL_CALLER
+    assert find_operator(access, NOBODY, headers, NOW).role == "admin"

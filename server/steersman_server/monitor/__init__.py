@@ -1,0 +1,1 @@
+"""What steering did to traffic: a line per decision, and counters."""

@@ -1,0 +1,63 @@
+"""Counters of decisions, at `/metrics` beside vLLM's own.
+
+Tenants are labels of counters only, and bounded: those that come after the first so many are
+counted together, as `other`.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import Counter
+
+from steersman_vectors.errors import SteersmanError
+
+from ..admission.decision import Decision
+
+MAX_TENANTS = 200
+OTHER = "other"
+
+REQUESTS = Counter(
+    "steering_requests",
+    "Requests that admission decided about.",
+    ["tenant", "reason", "outcome"],
+)
+REFUSALS = Counter("steering_refusals", "Requests refused by admission.", ["code"])
+INTENTS = Counter(
+    "steering_intents", "Classified user turns; `none` where it abstained.", ["intent"]
+)
+SAFETY = Counter(
+    "steering_safety_overrides", "Requests served unsteered for a safety intent.", ["tenant"]
+)
+VARIANTS = Counter(
+    "steering_flag_variants", "Requests in which a flag's variant had a say.", ["flag", "variant"]
+)
+
+
+class DecisionMetrics:
+    """Counts decisions; knows which tenants have a label of their own."""
+
+    def __init__(self) -> None:
+        self._tenants: set[str] = set()
+
+    def decided(self, decision: Decision) -> None:
+        """Counts a request that was let in."""
+        tenant = self._label(decision.tenant)
+        outcome = "steered" if decision.plan is not None else "unsteered"
+        REQUESTS.labels(tenant, decision.reason, outcome).inc()
+        if decision.intent is not None:
+            INTENTS.labels(decision.intent.label or "none").inc()
+        if decision.reason == "safety_override":
+            SAFETY.labels(tenant).inc()
+        for flag in decision.flags:
+            VARIANTS.labels(flag.flag, flag.variant or "none").inc()
+
+    def refused(self, tenant: str, error: SteersmanError) -> None:
+        """Counts a request that was not let in."""
+        REQUESTS.labels(self._label(tenant), "none", "refused").inc()
+        REFUSALS.labels(error.code).inc()
+
+    def _label(self, tenant: str) -> str:
+        if tenant not in self._tenants:
+            if len(self._tenants) >= MAX_TENANTS:
+                return OTHER
+            self._tenants.add(tenant)
+        return tenant

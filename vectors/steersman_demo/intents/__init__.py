@@ -1,0 +1,1 @@
+"""The demo's intent classifier: its data, how it is trained, and the page about it."""
