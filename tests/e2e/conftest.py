@@ -18,10 +18,12 @@ import openai
 import psutil
 import pytest
 
+from steersman_server.access.settings import ADMIN_KEY_ENV
 from steersman_vectors.card import Preset
 from steersman_vectors.formats import native
 from steersman_vectors.schedule import Linear
 from steersman_vectors.vector import SteeringVector, from_differences
+from tests.e2e.tenants import ROOT, TenantServer, furnish, leaked
 from tests.engine.reference import HuggingFaceReference
 from tests.tiny_model import HIDDEN, build_tiny_llama
 
@@ -76,7 +78,9 @@ def free_port() -> int:
         return s.getsockname()[1]
 
 
-def start(model: Path, data_dir: Path, log: Path, *args: str) -> Server:
+def start(
+    model: Path, data_dir: Path, log: Path, *args: str, env: dict[str, str] | None = None
+) -> Server:
     """Starts a server and returns when it answers; fails with its log when it does not."""
     port = free_port()
     command = [
@@ -85,7 +89,10 @@ def start(model: Path, data_dir: Path, log: Path, *args: str) -> Server:
     ]  # fmt: skip
     with log.open("wb") as out:
         process = subprocess.Popen(
-            list(map(str, command)), stdout=out, stderr=subprocess.STDOUT, env=ENVIRONMENT
+            list(map(str, command)),
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env=ENVIRONMENT | (env or {}),
         )
     url = f"http://127.0.0.1:{port}"
     deadline = time.monotonic() + START_S
@@ -137,6 +144,34 @@ def server(tiny_model, vector_files, tmp_path_factory):
     running = start(tiny_model, data_dir, folder / "server.log")
     yield running
     assert running.stop() == [], running.log.read_text()[-3000:]
+
+
+@pytest.fixture(scope="session")
+def tenant_server(tiny_model, vector_files, tmp_path_factory):
+    """Two API processes, keys for everybody, and vLLM's development routes there to be closed."""
+    folder = tmp_path_factory.mktemp("tenants")
+    for name, file in (("empathy", "concise"), ("empathy", "empathy"), ("concise", "concise"),
+                       ("secret", "empathy"), ("fading", "empathy")):  # fmt: skip
+        run("vectors", "import", vector_files[file], "--name", name, "--model", tiny_model,
+            "--data-dir", folder / "data")  # fmt: skip
+    server = start(
+        tiny_model, folder / "data", folder / "server.log", "--api-server-count", "2",
+        env={ADMIN_KEY_ENV: ROOT, "VLLM_SERVER_DEV_MODE": "1"},
+    )  # fmt: skip
+    running = TenantServer(server)
+    try:
+        furnish(running)
+        yield running
+        for path in ("/metrics", "/admin/v1/audit?limit=100000", "/admin/v1/log?limit=10000"):
+            said = running.request("viewer", "GET", path).raise_for_status().text
+            assert leaked(said, running.secrets) == [], path
+    finally:
+        for client in running.clients:
+            client.close()
+        outlived = server.stop()
+    said = server.log.read_text(errors="replace")
+    assert leaked(said, running.secrets) == []
+    assert outlived == [], said[-3000:]
 
 
 @pytest.fixture(scope="session")

@@ -56,6 +56,21 @@ def test_a_tenants_life(http):
     assert refused(http.get(f"{API}/tenants/globex")) == (404, "not_found")
 
 
+def test_what_is_left_of_a_tenant_is_told(http):
+    steer = {"steer": {"vectors": {"empathy": 0.1}}}
+    http.post(f"{API}/tenants", json={"name": "brief", "vectors": ["empathy"]})
+    http.put(f"{API}/policies/brief", json={"rules": [RULE]})
+    http.put(f"{API}/profiles/shared", json={**steer, "tenants": ["acme", "brief"]})
+    http.post(f"{API}/flags/steering-override/set", json={"variant": "on", "tenant": "brief"})
+    key = http.post(f"{API}/keys", json={"tenant": "brief"}).json()
+    (warning,) = done(http.delete(f"{API}/tenants/brief"))["warnings"]
+    assert "'shared' still names tenant 'brief'" in warning
+    assert done(http.post(f"{API}/tenants", json={"name": "brief"}))["changed"]
+    shown = done(http.get(f"{API}/tenants/brief"))
+    assert (shown["keys"], shown["rules"], shown["flags"]) == ([], [], {})
+    assert key["id"] not in [known["id"] for known in done(http.get(f"{API}/keys"))["keys"]]
+
+
 def test_a_keys_life(http, admin):
     made = http.post(f"{API}/keys", json={"tenant": "acme", "label": "prod"})
     assert made.status_code == 201
