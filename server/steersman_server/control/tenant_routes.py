@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -64,6 +65,10 @@ class NewKey(AdminBody):
 
 
 router = admin_router("tenants and keys")
+CLOSES = (
+    "now that there is a tenant, requests need its key, and these routes an operator's: make one "
+    "with `steersman keys create --role admin`"
+)
 
 
 @router.get("/tenants", response_model=schemas.TenantList)
@@ -86,6 +91,8 @@ async def create_tenant(service: Service, operator: Admin, body: NewTenant) -> d
         service.store, body.name, body.model_dump(mode="json", exclude={"name"}),
         actor=operator.name, fingerprints=(service.engine.fingerprint,),
     )  # fmt: skip
+    if not operator.has_key:
+        done = replace(done, warnings=(*done.warnings, CLOSES))
     return done_json(done)
 
 
