@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from typing import NoReturn
 
 import typer
 
-from steersman_vectors.errors import CallerError, SteersmanError
+from steersman_vectors.errors import CallerError, OperatorError, SteersmanError
 
 from . import audit, decisions, explain, fingerprint, serve
 from .flags import flags
@@ -77,11 +78,17 @@ def main() -> NoReturn:
         print_error(error, as_json="--json" in sys.argv)
         sys.exit(exit_code(error))
     except OSError as error:  # a path that is too long, a folder that may not be entered, ...
-        what = f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
-        refusal = CallerError(f"{printable(what)}. Choose another path", code="path_unusable")
+        refusal = _refusal(error)
         print_error(refusal, as_json="--json" in sys.argv)
         sys.exit(exit_code(refusal))
     sys.exit(0)
+
+
+def _refusal(error: OSError) -> SteersmanError:
+    what = f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return OperatorError(f"{printable(what)}. Make room on the disk", code="disk_full")
+    return CallerError(f"{printable(what)}. Choose another path", code="path_unusable")
 
 
 if __name__ == "__main__":

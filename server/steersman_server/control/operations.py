@@ -12,7 +12,7 @@ from steersman_vectors.errors import CallerError
 from steersman_vectors.formats import native
 from steersman_vectors.formats.reader import VectorFile, read_vector_bytes, read_vector_file
 from steersman_vectors.model_dir import ModelShape
-from steersman_vectors.names import VectorRef
+from steersman_vectors.names import VectorRef, check_name
 from steersman_vectors.registry.binding import check_fits
 from steersman_vectors.registry.entry import AliasMove, Published, VectorEntry
 from steersman_vectors.registry.snapshot import RegistrySnapshot
@@ -100,6 +100,7 @@ async def roll_back(
     expect: int | None = None,
 ) -> AliasMove:  # fmt: skip
     """Points the alias back at the version that it named before."""
+    check_name(name)
     snapshot = await store.current()
     entry = choose(snapshot, VectorRef(name))
     return await store.roll_back(

@@ -32,7 +32,7 @@ class Promote(AdminBody):
 
     vector: str
     alias: str
-    expect: int | None = Field(default=None, ge=0)
+    expect: int | None = Field(default=None, ge=0, strict=True)
 
 
 class Rollback(AdminBody):
@@ -40,7 +40,7 @@ class Rollback(AdminBody):
 
     vector: str
     alias: str
-    expect: int | None = Field(default=None, ge=0)
+    expect: int | None = Field(default=None, ge=0, strict=True)
 
 
 class Retire(AdminBody):

@@ -19,7 +19,7 @@ from steersman_vectors.errors import OperatorError
 from steersman_vectors.model_dir import read_shape, resolve_model_dir
 from steersman_vectors.registry.connection import identity
 from steersman_vectors.registry.documents import of_kind
-from steersman_vectors.registry.embedded import open_registry
+from steersman_vectors.registry.embedded import check_not_served, open_registry
 from steersman_vectors.registry.local_copy import LocalCopy
 from steersman_vectors.registry.reader import RegistryReader
 
@@ -62,6 +62,8 @@ def serve(options: ServeOptions) -> None:
     copy = options.data_dir / "registry-copy" / _copy_name(options.redis_url)
     if options.redis_url is not None:
         _check_registry(options.redis_url, LocalCopy(copy))
+    else:
+        check_not_served(options.data_dir)
     vectors = [] if options.library is None else read_library(options.library, shape)
     _before_vllm()
     # The folder, not the name: what is fingerprinted is served, whatever the hub has by now.

@@ -182,3 +182,31 @@ def test_two_databases_of_one_redis_are_two_registries() -> None:
 
 def test_a_password_without_a_name_is_the_default_users() -> None:
     assert with_credentials("redis://h", None, "x") == "redis://:x@h"
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("redis://127.0.0.1:1/0?ssl_ca_cert=/x.pem", "ssl_ca_cert"),
+        ("redis://127.0.0.1:1/x0pgeheim", "cannot be read"),
+    ],
+)
+def test_a_mistyped_url_is_told_in_a_line(url: str, said: str) -> None:
+    with pytest.raises(OperatorError) as caught:
+        RegistryReader(url)
+    assert caught.value.code == "redis_url_invalid"
+    assert said in caught.value.message
+    assert "geheim" not in caught.value.message
+
+
+async def test_after_a_restart_of_redis_the_first_call_gets_its_answer(tmp_path: Path) -> None:
+    with redis_server(tmp_path / "redis") as server:
+        async with RegistryStore(server.url) as store:
+            await store.publish(vector(0), name="v", fingerprint=FP_A, actor="x")
+            await store.current()
+            for _ in range(3):
+                server.kill()
+                server.start()
+                await store.promote("v", 1, "prod", fingerprint=FP_A, actor="x")
+                await store.write_documents(lambda _: [], actor="x")
+                await store.blob((await store.current()).entries()[0].digest)

@@ -23,21 +23,35 @@ FOREIGN_ERRORS = (redis.exceptions.RedisError, OSError, ValueError)
 
 
 def connect(
-    url: str, *, reply_timeout_s: float, connect_timeout_s: float = QUICK_TIMEOUT_S
-) -> redis.asyncio.Redis:
-    """Returns a client that fails when a reply takes longer, and never tries twice.
+    url: str, *, reply_timeout_s: float, connect_timeout_s: float = QUICK_TIMEOUT_S,
+    reconnects: int = 0,
+) -> redis.asyncio.Redis:  # fmt: skip
+    """Returns a client that fails when a reply takes longer.
 
+    reconnects: how often a command is sent again over a new connection where the one at hand turns
+    out to be closed, as all of them are after a restart of Redis; never within a transaction.
     Raises `OperatorError(redis_url_invalid)` for a URL of another form, without repeating it.
     """
+    retry = Retry(NoBackoff(), reconnects, (redis.exceptions.ConnectionError,))
     try:
         _check_form(url)
-        return redis.asyncio.Redis.from_url(
+        client = redis.asyncio.Redis.from_url(
             url,
             socket_connect_timeout=connect_timeout_s,
             socket_timeout=reply_timeout_s,
-            retry=Retry(NoBackoff(), 0),
+            retry=retry,
             health_check_interval=0,
         )
+        # Opens none, but meets options that nobody knows.
+        client.connection_pool.make_connection()  # type: ignore[no-untyped-call]
+        return client
+    except TypeError as error:
+        option = str(error).rpartition("argument ")[2]
+        raise OperatorError(
+            f"the Redis URL has an option that is not known: {option[:80]}. For TLS: "
+            "?ssl_ca_certs=FILE, ssl_certfile, ssl_keyfile, ssl_cert_reqs",
+            code="redis_url_invalid",
+        ) from None
     except ValueError:
         raise OperatorError(
             "the Redis URL cannot be read. Expected redis://[NAME:PASSWORD@]HOST[:PORT][/DB], the "
@@ -45,6 +59,10 @@ def connect(
             "password as %2F, %3F, %23, %40 and %25, or give it in STEERSMAN_REDIS_PASSWORD",
             code="redis_url_invalid",
         ) from None
+
+
+_REMOTE = "Check that Redis or Valkey runs there and is reachable"
+_PRIVATE = "The valkey.log beside that socket tells why; a full disk ends it, for example"
 
 
 @contextmanager
@@ -56,7 +74,7 @@ def translated(url: str) -> Iterator[None]:
         reason = str(error).rstrip(".") or type(error).__name__
         raise OperatorError(
             f"the registry at {without_secrets(url)} does not answer as expected: {reason}. "
-            "Check that Redis or Valkey runs there and is reachable",
+            + (_PRIVATE if url.startswith("unix:") else _REMOTE),
             code="registry_unavailable",
         ) from error
 
@@ -96,4 +114,6 @@ def _check_form(url: str) -> None:
     if not (known and named) or "@" in parts.path + parts.query + parts.fragment:
         raise ValueError("not a Redis URL")
     if parts.scheme != "unix":
+        if parts.path.strip("/") and not parts.path.strip("/").isdigit():
+            raise ValueError("the database is no number")
         _ = parts.port  # raises for what is no number

@@ -97,6 +97,23 @@ def exists(data_dir: Path) -> bool:
     return (directory.registry_dir(data_dir) / directory.LOCK_FILE).exists()
 
 
+def check_not_served(data_dir: Path) -> None:
+    """Raises `OperatorError(data_dir_held)` at once when a server keeps the data directory.
+
+    For the beginning of a start that takes long: `open_registry` has the last word.
+    """
+    if not exists(data_dir):
+        return
+    folder = directory.registry_dir(data_dir)
+    lock = directory.try_lock(folder, "server")
+    if lock is not None:
+        lock.close()
+        return
+    holder = directory.read_holder(folder)
+    if holder is not None and holder.role == "server":
+        raise directory.held(folder, 0.0)
+
+
 def _open(data_dir: Path, role: Role, wait_s: float) -> Embedded:
     folder = directory.prepare(data_dir)
     deadline_s = time.monotonic() + wait_s

@@ -30,7 +30,9 @@ class RegistryReader:
         self._url = url
         self._known = known
         self._quick = connect(url, reply_timeout_s=QUICK_TIMEOUT_S)
-        self._bulk = connect(url, reply_timeout_s=BULK_TIMEOUT_S, connect_timeout_s=BULK_TIMEOUT_S)
+        self._bulk = connect(
+            url, reply_timeout_s=BULK_TIMEOUT_S, connect_timeout_s=BULK_TIMEOUT_S, reconnects=1
+        )
 
     async def __aenter__(self) -> Self:
         return self
