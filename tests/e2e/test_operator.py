@@ -7,6 +7,7 @@ import signal
 import time
 from contextlib import suppress
 
+import httpx
 import psutil
 import pytest
 
@@ -94,7 +95,7 @@ def test_the_servers_registry_comes_back_whatever_ends_it(server, vector_files, 
     getattr(before[which], how)()
     assert chat(server, {"vectors": {"empathy": 0.5}}).steering["applied"]
     wait_until(lambda: len(after := registry()) == 2 and before["valkey"] not in after.values())
-    wait_until(lambda: "vectors" in server.get("/admin/v1/vectors"))
+    wait_until(lambda: httpx.get(f"{server.url}/admin/v1/vectors", timeout=30).is_success)
     name = f"after-{which}"
     run("vectors", "import", vector_files["empathy"], "--name", name, "--model", server.model,
         "--data-dir", server.data_dir)  # fmt: skip
