@@ -231,7 +231,7 @@ async def verify_registry(service: Service) -> dict[str, Any]:
 
 @router.get("/stale")
 async def stale(service: Service, model: Model = None) -> dict[str, Any]:
-    """Lists the vectors that exist for other base models only."""
+    """Lists the versions and aliases that are usable for other base models only."""
     fingerprint = model or service.engine.fingerprint
     return json_views.stale_json(
         fingerprint, stale_vectors(await service.store.current(), fingerprint)
