@@ -37,8 +37,9 @@ Examples:
 STALE_HELP = """
 List the vectors that an upgrade of the base model left behind.
 
-Those that exist for other base models only, with the recorded way to make
-them again.
+For each name without a usable version for the new model, the newest version
+for another, and every version that an alias names which names none for the new
+model. With the recorded way to make them again.
 
 Examples:
 

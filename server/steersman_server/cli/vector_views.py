@@ -118,16 +118,19 @@ def garbage_parts(collected: Collected) -> list[Any]:
 
 
 def stale_parts(fingerprint: str, stale: Sequence[StaleVector]) -> list[Any]:
-    """Returns what must be made again for a base model, and how."""
+    """Returns what must be made again for a base model and how, and which aliases it lacks."""
     if not stale:
-        return [f"Nothing is stale: every vector has a version for {fingerprint}."]
-    table = _table("vector", "aliases", "made for", "how to make it again")
+        return [f"Nothing is stale: every vector and alias has a version for {fingerprint}."]
+    table = _table("vector", "aliases", "lacking", "made for", "what to do")
     for found in stale:
-        made_for = found.entry.fingerprint[:SHORT_FINGERPRINT]
         table.add_row(
-            str(found.entry), ", ".join(found.aliases) or "-", made_for, printable(found.recipe)
+            str(found.entry),
+            ", ".join(found.aliases) or "-",
+            ", ".join(found.lacking) or "-",
+            found.entry.fingerprint[:SHORT_FINGERPRINT],
+            printable(_next_step(found)),
         )
-    return [f"Without a version for {fingerprint}:", "", table]
+    return [f"Without a usable version or alias for {fingerprint}:", "", table]
 
 
 def ranges(numbers: Iterable[int]) -> str:
@@ -180,6 +183,12 @@ def _presets(entry: VectorEntry) -> Table:
         evidence = json.dumps(preset.evidence) if preset.evidence else "-"
         table.add_row(name, f"{preset.alpha:g}", preset.scope or "-", schedule, evidence)
     return table
+
+
+def _next_step(stale: StaleVector) -> str:
+    if not stale.made_again:
+        return stale.recipe
+    return f"point {', '.join(stale.lacking)} at a version for the new model, else: {stale.recipe}"
 
 
 def _card_changes(a: VectorEntry, b: VectorEntry) -> Iterator[tuple[str, str, str]]:

@@ -85,13 +85,13 @@ async def look(service: SteeringService) -> View:
     return View(snapshot, Configuration.of(snapshot.documents, service.configuration))
 
 
-async def read_bytes(request: Request, limit: int, code: str) -> bytes:
+async def read_bytes(request: Request, limit: int, code: str, remedy: str = "") -> bytes:
     """Returns the body as it came; raises `CallerError` with the code when it is longer."""
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
         if size > limit:
-            raise CallerError(f"the body has more than {limit} bytes", code=code)
+            raise CallerError(f"the body has more than {limit} bytes{remedy}", code=code)
         parts.append(part)
     return b"".join(parts)
 

@@ -23,6 +23,8 @@ STATUS = {
     "nothing_to_roll_back": 409,
     "already_exists": 409,
     "flag_in_use": 409,
+    "vector_too_large": 409,
+    "file_too_large": 413,
     "vector_not_found": 404,
     "revision_not_found": 404,
     "not_found": 404,

@@ -106,11 +106,17 @@ def verify_json(snapshot: RegistrySnapshot, problems: Iterable[Problem]) -> dict
 
 
 def stale_json(fingerprint: str, stale: Iterable[StaleVector]) -> dict[str, Any]:
-    """Returns what must be made again for a base model."""
+    """Returns what must be made again for a base model, and which aliases it lacks."""
     return {
         "fingerprint": fingerprint,
         "stale": [
-            {**entry_json(found.entry), "aliases": list(found.aliases), "recipe": found.recipe}
+            {
+                **entry_json(found.entry),
+                "aliases": list(found.aliases),
+                "aliases_lacking": list(found.lacking),
+                "made_again": found.made_again,
+                "recipe": found.recipe,
+            }
             for found in stale
         ],
     }

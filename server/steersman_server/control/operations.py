@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 from steersman_vectors.compare import LayerComparison, compare
 from steersman_vectors.errors import CallerError
@@ -62,14 +64,17 @@ def read_bytes_for_model(
 
 
 async def push(
-    store: RegistryStore, data: bytes, *, name: str | None, fingerprint: str | None, actor: str
-) -> Published:
+    store: RegistryStore, data: bytes, *, name: str | None, fingerprint: str | None, actor: str,
+    shapes: Mapping[str, ModelShape] = MappingProxyType({}),
+) -> Published:  # fmt: skip
     """Publishes a native file under the name and base model on its card, or those given.
 
-    Raises `CallerError`: invalid_vector_file, `fingerprint_missing` when neither says which base
-    model it belongs to, `vector_model_mismatch` when both do and differ.
+    shapes: of the base models that the caller knows, by fingerprint; a vector for one of them must
+    fit it. Raises `CallerError`: invalid_vector_file, `fingerprint_missing` when neither says which
+    base model it belongs to, `vector_model_mismatch` when both do and differ, what `check_fits`
+    raises.
     """
-    vector = native.loads(data)
+    vector = await asyncio.to_thread(native.loads, data)
     bound_to = vector.card.fingerprint or fingerprint
     if bound_to is None:
         raise CallerError(
@@ -77,6 +82,9 @@ async def push(
             "Import it with `steersman vectors import FILE --model MODEL`",
             code="fingerprint_missing",
         )
+    shape = shapes.get(fingerprint or bound_to)
+    if shape is not None:
+        check_fits(vector, shape)
     return await store.publish(
         vector, name=name or vector.card.name, fingerprint=fingerprint or bound_to, actor=actor
     )
@@ -129,7 +137,7 @@ async def diff(store: RegistryStore, a: VectorRef, b: VectorRef, choose: Choose)
     snapshot = await store.current()
     entries = choose(snapshot, a), choose(snapshot, b)
     vectors = [await read_vector(store, entry) for entry in entries]
-    return Comparison(*entries, compare(*vectors))
+    return Comparison(*entries, await asyncio.to_thread(compare, *vectors))
 
 
 async def collect(
@@ -145,7 +153,7 @@ async def collect(
 
 async def read_vector(store: RegistryStore, entry: VectorEntry) -> SteeringVector:
     """Returns the registered vector with its directions."""
-    return native.loads(await store.blob(entry.digest))
+    return await asyncio.to_thread(native.loads, await store.blob(entry.digest))
 
 
 def _expected(

@@ -12,7 +12,6 @@ from fastapi import Path, Query, Request
 from fastapi.responses import Response
 from pydantic import Field
 
-from steersman_vectors.formats import native
 from steersman_vectors.formats.writer import EXPORT_FORMATS, export
 from steersman_vectors.names import VectorRef, parse_ref
 from steersman_vectors.registry.entry import VectorEntry
@@ -23,8 +22,9 @@ from steersman_vectors.scale import Scale
 
 from ..service import SteeringService
 from . import json_views, operations
-from .admin_edge import Admin, AdminBody, Service, admin_router, read_bytes
+from .admin_edge import Admin, AdminBody, Service, admin_router
 from .admin_errors import documented
+from .vector_bodies import check_size, read_file
 
 
 class Promote(AdminBody):
@@ -106,7 +106,7 @@ async def show(service: Service, vector: Ref, model: Model = None) -> dict[str, 
 @router.get(
     "/vectors/{vector}/export",
     response_class=Response,
-    responses={**documented(404), 200: BYTES},
+    responses={**documented(404, 409), 200: BYTES},
 )
 async def export_vector(
     service: Service, vector: Ref, file_format: Format = "native", model: Model = None
@@ -114,7 +114,9 @@ async def export_vector(
     """Gives the vector as a file of another format."""
     snapshot = await service.store.current()
     entry = _choose(service, model)(snapshot, parse_ref(vector))
-    exported = export(await operations.read_vector(service.store, entry), file_format)
+    check_size(entry, "export")
+    registered = await operations.read_vector(service.store, entry)
+    exported = await asyncio.to_thread(export, registered, file_format)
     name = f"{entry.name}-{entry.version}{EXPORT_FORMATS[file_format]}"
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     if exported.notes:
@@ -133,10 +135,11 @@ async def push(
     """Registers the native vector file in the body for the base model on its card."""
     published = await operations.push(
         service.store,
-        await _file(request),
+        await read_file(request, "push"),
         name=name,
         fingerprint=model,
         actor=operator.name,
+        shapes={service.engine.fingerprint: service.shape},
     )
     return {**json_views.entry_json(published), "created": published.created}
 
@@ -149,8 +152,8 @@ async def import_vector(
     """Registers the vector file in the body, of any format, for the model that is served."""
     file_name = re.split(r"[/\\]", filename)[-1]
     read = await asyncio.to_thread(
-        operations.read_bytes_for_model, await _file(request), file_name, name, scale,
-        service.shape,
+        operations.read_bytes_for_model, await read_file(request, "import"), file_name, name,
+        scale, service.shape,
     )  # fmt: skip
     published = await service.store.publish(
         read.vector, name=name, fingerprint=service.engine.fingerprint, actor=operator.name
@@ -158,10 +161,16 @@ async def import_vector(
     return json_views.imported_json(published, read)
 
 
-@router.get("/diff", responses=documented(404))
+@router.get("/diff", responses=documented(404, 409))
 async def diff(service: Service, a: str, b: str, model: Model = None) -> dict[str, Any]:
     """Compares two versions: cosines per layer."""
-    choose = _choose(service, model)
+    choose_any = _choose(service, model)
+
+    def choose(snapshot: RegistrySnapshot, ref: VectorRef) -> VectorEntry:
+        entry = choose_any(snapshot, ref)
+        check_size(entry, "diff")
+        return entry
+
     return json_views.diff_json(
         await operations.diff(service.store, parse_ref(a), parse_ref(b), choose)
     )
@@ -222,7 +231,7 @@ async def verify_registry(service: Service) -> dict[str, Any]:
 
 @router.get("/stale")
 async def stale(service: Service, model: Model = None) -> dict[str, Any]:
-    """Lists the vectors that exist for other base models only."""
+    """Lists the versions and aliases that are usable for other base models only."""
     fingerprint = model or service.engine.fingerprint
     return json_views.stale_json(
         fingerprint, stale_vectors(await service.store.current(), fingerprint)
@@ -244,7 +253,3 @@ def _choose(service: SteeringService, model: str | None) -> operations.Choose:
         return snapshot.find_any(ref, fingerprint)
 
     return choose
-
-
-async def _file(request: Request) -> bytes:
-    return await read_bytes(request, native.MAX_FILE_BYTES, "invalid_vector_file")

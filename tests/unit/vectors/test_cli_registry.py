@@ -139,11 +139,15 @@ def test_stale_lists_what_a_new_model_lacks_and_how_to_make_it(
     answer(run, "promote", "calm@1", "prod")
     imported(run, tmp_path / "b.safetensors", "both", model_dir)
     imported(run, tmp_path / "b.safetensors", "both", new)
+    answer(run, "promote", "both@1", "canary", "--model", model_dir)
     found = answer(run, "stale", "--model", new)
     assert found["fingerprint"] == fingerprint(new).digest
-    (calm,) = found["stale"]
+    both, calm = found["stale"]
+    assert (both["name"], both["aliases_lacking"], both["made_again"]) == ("both", ["canary"], True)
+    assert (calm["aliases_lacking"], calm["made_again"]) == (["prod"], False)
     assert (calm["name"], calm["aliases"], calm["recipe"]) == ("calm", ["prod"], recipe["command"])
     assert recipe["command"] in run("vectors", "stale", "--model", new).stdout
+    assert "point canary at a version" in run("vectors", "stale", "--model", new).stdout
     assert "Nothing is stale" in run("vectors", "stale", "--model", model_dir).stdout
 
 

@@ -42,6 +42,14 @@ def test_it_is_private_and_listens_on_no_port(tmp_path: Path) -> None:
     assert processes_in(data_dir) == set()
 
 
+def test_a_folder_that_others_could_enter_is_closed_to_them(tmp_path: Path) -> None:
+    folder = directory.registry_dir(tmp_path)
+    folder.mkdir()
+    folder.chmod(0o755)
+    assert directory.prepare(tmp_path) == folder
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
 def test_what_was_acknowledged_survives_closing(tmp_path: Path) -> None:
     for seed in range(3):
         with open_registry(tmp_path) as registry:

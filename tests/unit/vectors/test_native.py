@@ -84,3 +84,28 @@ def test_other_tensor_names_are_refused(name: str) -> None:
     metadata = {native.CARD_KEY: native.card_json(vector().card)}
     with pytest.raises(CallerError, match=r"expected 'layers\.<layer_idx>'"):
         native.loads(safetensors.numpy.save({name: tensor}, metadata=metadata))
+
+
+def test_a_file_beyond_the_limit_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "MAX_FILE_BYTES", len(DATA))
+    assert same(native.loads(DATA), vector())
+    monkeypatch.setattr(native, "MAX_FILE_BYTES", len(DATA) - 1)
+    monkeypatch.setattr(native, "_card_of", None)
+    with pytest.raises(CallerError, match=f"{len(DATA)} bytes, more than the limit") as caught:
+        native.loads(DATA)
+    assert caught.value.code == "invalid_vector_file"
+
+
+def padded(header_size: int) -> bytes:
+    """Returns a file whose header has this size, as spaces behind its JSON make it."""
+    size = int.from_bytes(DATA[:8], "little")
+    header = DATA[8 : 8 + size].ljust(header_size)
+    return header_size.to_bytes(8, "little") + header + DATA[8 + size :]
+
+
+def test_a_header_beyond_the_limit_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert same(native.loads(padded(native.MAX_HEADER_BYTES)), vector())
+    too_large = padded(native.MAX_HEADER_BYTES + 8)
+    monkeypatch.setattr(native, "json", None)
+    with pytest.raises(CallerError, match="no safetensors header"):
+        native.loads(too_large)

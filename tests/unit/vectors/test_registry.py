@@ -19,6 +19,8 @@ from steersman_vectors.errors import CallerError, OperatorError
 from steersman_vectors.formats import native
 from steersman_vectors.names import VectorRef
 from steersman_vectors.registry import layout
+from steersman_vectors.registry.entry import Retirement, VectorEntry
+from steersman_vectors.registry.reader import RegistryReader
 from steersman_vectors.registry.snapshot import RegistrySnapshot
 from steersman_vectors.registry.store import Expected, RegistryStore
 from steersman_vectors.registry.upkeep import garbage, verify
@@ -235,6 +237,20 @@ async def test_what_is_retired_long_enough_and_what_nobody_has_is_garbage(
     again = await store.publish(vector(1), name="v", fingerprint=FP_A, actor="x")
     assert (again.version, again.created, again.digest) == (3, True, gone.digest)
     assert native.digest(await store.blob(gone.digest)) == gone.digest
+
+
+async def test_what_was_registered_long_ago_and_retired_just_now_is_kept() -> None:
+    class Reader(RegistryReader):
+        async def blob_sizes(self) -> dict[str, int]:
+            return {entry.digest: 1}
+
+    card, now = vector(0, name="v", fingerprint=FP_A).card, datetime(2026, 6, 1, tzinfo=UTC)
+    long_ago, retired = now - timedelta(days=365), Retirement(now - timedelta(days=2), "ann", "")
+    entry = VectorEntry("v", 1, "sha256:" + "0" * 64, FP_A, card, long_ago, "x", retired)
+    reader, snapshot = Reader("redis://nowhere.invalid"), RegistrySnapshot.of(2, [entry])
+    for days, found in ((3, []), (1, [entry.digest])):
+        blobs = await garbage(reader, snapshot, now=now, keep_for=timedelta(days=days))
+        assert [blob.digest for blob in blobs] == found
 
 
 async def test_verify_names_what_is_wrong(store: RegistryStore, registry_url: str) -> None:

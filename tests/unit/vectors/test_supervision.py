@@ -11,6 +11,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import redis
@@ -20,6 +22,7 @@ from steersman_vectors.errors import OperatorError
 from steersman_vectors.registry import data_dir as directory
 from steersman_vectors.registry import supervision
 from steersman_vectors.registry.embedded import attach_or_start, open_registry
+from steersman_vectors.registry.valkey_run import ValkeyRun
 
 from .valkey_owners import (
     Start,
@@ -192,6 +195,50 @@ def test_delays_grow_to_a_bound() -> None:
     assert delays == sorted(delays)
     assert delays[0] == supervision.FIRST_DELAY_S
     assert delays[-1] == delays[-2] == supervision.LONGEST_DELAY_S
+
+
+class ShortRun:
+    """A run that lasts `lasts_s` of a clock that only runs of it move."""
+
+    now_s = 0.0
+
+    def __init__(self, lasts_s: float) -> None:
+        self.lasts_s = lasts_s
+
+    def wait(self) -> int:
+        ShortRun.now_s += self.lasts_s
+        return 1
+
+    def end(self) -> None: ...
+    def close(self) -> None: ...
+    def let_go(self) -> None: ...
+
+
+def test_delays_begin_anew_after_a_steady_run_and_only_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    steady_s = supervision.STEADY_S
+    runs = iter([1.0, 1.0, steady_s - 1, steady_s, 1.0, 1.0])
+    waited: list[float] = []
+    over = threading.Event()
+
+    class Ending(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            assert timeout is not None
+            waited.append(timeout)
+            if len(waited) == 6:
+                self.set()
+                over.set()
+            return self.is_set()
+
+    threads = SimpleNamespace(Event=Ending, Thread=threading.Thread)
+    monkeypatch.setattr(supervision, "threading", threads)
+    monkeypatch.setattr(supervision, "time", SimpleNamespace(monotonic=lambda: ShortRun.now_s))
+    supervised = supervision.Supervision(lambda: cast(ValkeyRun, ShortRun(next(runs))))
+    assert over.wait(10)
+    supervised.close()
+    first_s = supervision.FIRST_DELAY_S
+    assert waited == pytest.approx([first_s * k for k in (1, 2, 4, 1, 2, 4)])
 
 
 def test_a_child_that_the_server_forked_does_not_keep_the_directory(tmp_path: Path) -> None:

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import io
 import pickle
+import struct
 import sys
+import tracemalloc
 import zipfile
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -16,10 +19,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from steersman_vectors.errors import CallerError, OperatorError
-from steersman_vectors.formats import native, torch_layers
+from steersman_vectors.formats import native, torch_layers, torch_pickle
 from steersman_vectors.formats.reader import VectorFile, read_vector_file
+from steersman_vectors.formats.torch_file import MAX_PICKLE_BYTES, load_tensor
 
-pytestmark = pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Detected pickle protocol", "ignore:invalid escape sequence"
+)
 
 LAYERS, HIDDEN = 4, 8
 
@@ -182,6 +188,119 @@ def test_a_module_or_a_program_is_refused(write: Any, tmp_path: Path) -> None:
         archive({"archive/data.pkl": b"", "archive/code/a.py": b"", "archive/constants.pkl": b""})
     )
     assert code_of(tmp_path / "code.pt") == "unsafe_format"
+
+
+def with_pickle(pickled: bytes) -> bytes:
+    return archive({"archive/data.pkl": pickled, "archive/version": b"3\n"})
+
+
+COUNTS_FOR_LONG = (
+    b"\x80\x02ccollections\nCounter\ncbuiltins\nbytearray\n"
+    + b"J"
+    + struct.pack("<i", 10_000_000)
+    + b"\x85R\x85R."
+)
+
+
+@pytest.mark.parametrize(
+    ("pickled", "code", "named"),
+    [
+        (COUNTS_FOR_LONG, "invalid_vector_file", r"collections\.Counter"),
+        (COUNTS_FOR_LONG[23:], "invalid_vector_file", r"builtins\.bytearray"),
+        (b"\x80\x02cbuiltins\nset\n].", "invalid_vector_file", r"builtins\.set"),
+        (b"\x80\x02cbuiltins\neval\n.", "unsafe_format", r"builtins\.eval"),
+        (b"\x80\x02ctorch.storage\n_load_from_bytes\n.", "unsafe_format", "_load_from_bytes"),
+        (b"\x80\x02ctorch.hub\nload\n.", "unsafe_format", r"torch\.hub\.load"),
+        (b"(ibuiltins\neval\n.", "unsafe_format", "INST"),
+        (pickle.dumps(Counter, 4), "unsafe_format", "STACK_GLOBAL"),
+        (
+            b"\x80\x04\x8c\x0bcollections\x94\x8c\x07Counter\x940h\x00h\x01\x93.",
+            "unsafe_format",
+            "STACK_GLOBAL",
+        ),
+    ],
+)
+def test_a_global_that_no_tensor_needs_is_named_before_torch_reads_it(
+    monkeypatch: pytest.MonkeyPatch, pickled: bytes, code: str, named: str
+) -> None:
+    monkeypatch.setattr(torch, "load", None)
+    with pytest.raises(CallerError, match=named) as caught:
+        load_tensor(with_pickle(pickled))
+    assert caught.value.code == code
+
+
+def test_a_pickle_of_more_than_a_tensor_is_not_even_scanned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch_pickle, "first_unneeded", None)
+    pickled = b"\x80\x02" + b"N0" * (MAX_PICKLE_BYTES // 2) + b"N."
+    with pytest.raises(CallerError, match=f"a pickle of {len(pickled)} bytes"):
+        load_tensor(with_pickle(pickled))
+
+
+def test_torch_gets_no_record_that_was_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has a zip reader of its own, which might find others than Python's does."""
+    real, given_to_torch = torch.load, []
+
+    def load(file: io.BytesIO, **options: Any) -> Any:
+        given_to_torch.append(unpacked(file.getvalue()))
+        return real(file, **options)
+
+    monkeypatch.setattr(torch, "load", load)
+    hidden = {"archive/DATA.PKL": COUNTS_FOR_LONG, "other/data/0": b"", **FILES}
+    with pytest.raises(CallerError, match="did not write"):
+        load_tensor(archive(hidden))
+    del hidden["other/data/0"]
+    np.testing.assert_array_equal(load_tensor(archive(hidden)), matrix().numpy())
+    (records,) = given_to_torch
+    assert records == {k: v for k, v in FILES.items() if "serialization_id" not in k}
+
+
+def tensor_pickle(stored: int, shape: tuple[int, ...], stride: tuple[int, ...]) -> bytes:
+    """Returns the pickle of a tensor that says this of itself, whatever its record holds."""
+    buffer = io.BytesIO()
+
+    class Pickler(pickle._Pickler):
+        def persistent_id(self, value: Any) -> Any:
+            return ("storage", torch.FloatStorage, "0", "cpu", stored) if value is FILES else None
+
+    class Tensor:
+        def __reduce__(self) -> tuple[Any, ...]:
+            arguments = (FILES, 0, shape, stride, False, OrderedDict())
+            return torch._utils._rebuild_tensor_v2, arguments
+
+    Pickler(buffer, 2).dump(Tensor())
+    return buffer.getvalue()
+
+
+HUGE = 10**12
+
+
+@pytest.mark.parametrize(
+    ("stored", "shape", "stride"),
+    [
+        (HUGE, (HUGE // 8, 8), (8, 1)),
+        (40, (HUGE // 8, 8), (8, 1)),
+        (40, (HUGE // 8, 8), (0, 0)),
+        (40, (HUGE // 8, 8), (0, 1)),
+        (40, (5, 8), (8, HUGE)),
+        (41, (5, 8), (8, 1)),
+    ],
+)
+def test_a_tensor_larger_than_its_record_is_refused_before_it_is_made(
+    stored: int, shape: tuple[int, ...], stride: tuple[int, ...]
+) -> None:
+    good = {**FILES, "archive/data.pkl": tensor_pickle(40, (5, 8), (8, 1))}
+    np.testing.assert_array_equal(load_tensor(archive(good)), matrix().numpy())
+    bad = {**FILES, "archive/data.pkl": tensor_pickle(stored, shape, stride)}
+    tracemalloc.start()
+    try:
+        with pytest.raises(CallerError) as caught:
+            load_tensor(archive(bad))
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+    assert caught.value.code == "invalid_vector_file"
 
 
 @pytest.mark.parametrize(

@@ -173,3 +173,26 @@ async def test_a_confirmation_that_is_lost_is_told_and_repeating_is_harmless(
         again = await store.publish(vector(), name="v", fingerprint=FP_A, actor="x")
         assert (again.version, again.created) == (1, False)
         assert await store.revision() == 1
+
+
+async def test_a_log_that_grows_between_reading_and_writing_is_noticed(
+    registry_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A registry restored beneath a writer may have the same revision and another log."""
+    execute, tries = transaction._execute, 0
+
+    async def log_changed(pipe: Any) -> bool:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            with redis.Redis.from_url(registry_url) as client:
+                client.xadd(layout.LOG, {"kind": "another"}, id="7-0")
+        return await execute(pipe)
+
+    monkeypatch.setattr(transaction, "_execute", log_changed)
+    async with RegistryStore(registry_url) as store:
+        with pytest.raises(OperatorError, match="its log goes to 7") as caught:
+            await store.publish(vector(), name="v", fingerprint=FP_A, actor="x")
+    assert (caught.value.code, tries) == ("registry_rolled_back", 1)
+    with redis.Redis.from_url(registry_url) as client:
+        assert client.keys("*") == [layout.LOG.encode()]

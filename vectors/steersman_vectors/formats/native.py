@@ -23,6 +23,7 @@ from ..whole_file import write_whole
 
 CARD_KEY = "steersman_card"
 MAX_FILE_BYTES = 256 * 1024 * 1024
+MAX_HEADER_BYTES = 16 * 1024 * 1024
 _TENSOR = re.compile(r"layers\.(0|[1-9][0-9]{0,3})")
 
 
@@ -74,7 +75,7 @@ def card_json(card: VectorCard) -> str:
 
 def _card_of(data: bytes) -> VectorCard:
     header_size = int.from_bytes(data[:8], "little") if len(data) >= 8 else -1
-    if not 2 <= header_size <= min(len(data) - 8, 16 * 1024 * 1024):
+    if not 2 <= header_size <= min(len(data) - 8, MAX_HEADER_BYTES):
         raise _bad("no safetensors header")
     try:
         header = json.loads(data[8 : 8 + header_size])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any, Self, cast
 
@@ -141,7 +142,7 @@ class RegistryReader:
         with translated(self._url):
             found = await self._bulk.mget([layout.blob_key(digest) for digest in digests])
         values = cast(list[bytes | None], found)
-        return [_checked(digest, data) for digest, data in zip(digests, values, strict=True)]
+        return await asyncio.to_thread(_all_checked, digests, values)
 
     async def blob_sizes(self) -> dict[str, int]:
         """Returns the bytes that each blob in the registry takes, by digest."""
@@ -214,6 +215,12 @@ def _decoded(field: str, value: bytes | None) -> VectorEntry:
     if value is None:
         raise layout.corrupt(f"{layout.VECTORS} field {field!r}", "no such entry")
     return layout.decode_entry(field.encode(), value)
+
+
+def _all_checked(
+    digests: Sequence[str], values: Sequence[bytes | None]
+) -> list[bytes | OperatorError]:
+    return [_checked(digest, data) for digest, data in zip(digests, values, strict=True)]
 
 
 def _checked(digest: str, data: bytes | None) -> bytes | OperatorError:

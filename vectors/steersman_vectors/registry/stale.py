@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..card import VectorCard
 from .entry import VectorEntry
-from .snapshot import RegistrySnapshot
+from .snapshot import Key, RegistrySnapshot
 
 
 @dataclass(frozen=True, slots=True)
 class StaleVector:
-    """A vector that the new base model has no version of, and how to make one."""
+    """A version that the new base model has nothing usable for, and how to make it again."""
 
     entry: VectorEntry
-    """The newest usable version for another base model."""
+    """For another base model: its newest usable version, or one that an alias names."""
     aliases: tuple[str, ...]
+    """That name this version."""
+    lacking: tuple[str, ...]
+    """Of those, the ones that name no usable version for the new base model."""
+    made_again: bool
+    """Whether the new base model has a usable version of the name, so that only aliases lack."""
     recipe: str
     """The recorded command, or what else is known of where it came from."""
 
 
 def stale_vectors(snapshot: RegistrySnapshot, fingerprint: str) -> tuple[StaleVector, ...]:
-    """Returns the vectors that exist for other base models only, by name, newest first."""
-    have = {name for of, name in snapshot.versions if of == fingerprint}
-    others = sorted({of for of, _ in snapshot.versions if of != fingerprint})
-    entries = [entry for of in others for entry in snapshot.available(of) if entry.name not in have]
-    newest_first = sorted(entries, key=lambda entry: entry.created_at, reverse=True)
-    return tuple(
-        StaleVector(entry, snapshot.aliases_of(entry), recipe_of(entry.card))
-        for entry in sorted(newest_first, key=lambda entry: entry.name)
-    )
+    """Returns what requests may name for other base models and not for this one.
+
+    That is the newest usable version of a name that this base model has no usable version of, and
+    every usable version named by an alias that names none here. By name, newest first.
+    """
+    have = {entry.name for entry in snapshot.usable(fingerprint)}
+    found = [
+        stale
+        for key in snapshot.versions
+        if key[0] != fingerprint
+        for stale in _left_behind(snapshot, key, fingerprint, made_again=key[1] in have)
+    ]
+    newest_first = sorted(found, key=lambda stale: stale.entry.created_at, reverse=True)
+    return tuple(sorted(newest_first, key=lambda stale: stale.entry.name))
 
 
 def recipe_of(card: VectorCard) -> str:
@@ -41,3 +52,26 @@ def recipe_of(card: VectorCard) -> str:
     if isinstance(kind, str) and isinstance(source, str):
         return f"import the {kind} file made for the new model (this one came from {source})"
     return card.method or "no recipe on its card"
+
+
+def _left_behind(
+    snapshot: RegistrySnapshot, key: Key, fingerprint: str, *, made_again: bool
+) -> Iterator[StaleVector]:
+    """Yields the versions of one vector of another base model that are stale."""
+    there = _usable_aliases(snapshot, (fingerprint, key[1]))
+    usable = [entry for entry in snapshot.versions[key].values() if entry.retired is None]
+    for entry in usable:
+        aliases = snapshot.aliases_of(entry)
+        lacking = tuple(alias for alias in aliases if alias not in there)
+        if lacking or (entry is usable[-1] and not made_again):
+            yield StaleVector(entry, aliases, lacking, made_again, recipe_of(entry.card))
+
+
+def _usable_aliases(snapshot: RegistrySnapshot, key: Key) -> frozenset[str]:
+    """Returns the aliases that name a usable version."""
+    versions = snapshot.versions.get(key, {})
+    return frozenset(
+        alias
+        for alias, (version, *_) in snapshot.aliases.get(key, {}).items()
+        if version in versions and versions[version].retired is None
+    )

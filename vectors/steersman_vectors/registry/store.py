@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,11 +11,10 @@ from typing import cast
 from redis.asyncio.client import Pipeline
 
 from ..errors import CallerError
-from ..formats import native
 from ..names import VectorRef, check_name
 from ..vector import SteeringVector
 from . import changes, documents, layout
-from .binding import bind, stored_form
+from .binding import bound_form
 from .connection import translated
 from .entry import AliasMove, Published, Retirement, VectorEntry
 from .reader import RegistryReader
@@ -41,10 +41,11 @@ class RegistryStore(RegistryReader):
         published as a new one: that is how they are brought back. Raises
         `CallerError(vector_model_mismatch)` when the vector's card names another base model.
         """
-        bound = bind(vector, name=name, fingerprint=fingerprint)
-        data = stored_form(bound)
-        digest, now = native.digest(data), datetime.now(UTC)
-        entry = layout.encode_entry(digest=digest, card=bound.card, created_at=now, actor=actor)
+        card, data, digest = await asyncio.to_thread(
+            bound_form, vector, name=name, fingerprint=fingerprint
+        )
+        now = datetime.now(UTC)
+        entry = layout.encode_entry(digest=digest, card=card, created_at=now, actor=actor)
         field = layout.name_field(fingerprint, name)
         version = 0
 

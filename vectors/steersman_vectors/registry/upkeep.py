@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -49,7 +50,7 @@ async def verify(
     for batch in _batches(entries):
         blobs = await reader.blobs([entry.digest for entry in batch])
         for entry, data in zip(batch, blobs, strict=True):
-            wrong = _wrong(entry, data)
+            wrong = await asyncio.to_thread(_wrong, entry, data)
             if wrong is not None:
                 problems.append(Problem(f"{entry} of {entry.fingerprint}", wrong))
         done += len(batch)

@@ -97,7 +97,7 @@ def _app(url: str, folder: Path) -> FastAPI:
     settings = ServerSettings(
         registry_url=url,
         fingerprint=ENGINE.fingerprint,
-        shape=ModelShape(LAYERS, HIDDEN),
+        shape=ModelShape(hidden_size=HIDDEN, num_layers=LAYERS),
         data_dir=folder,
         registry_copy=folder / "copy",
         server_pid=1,
