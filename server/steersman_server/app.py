@@ -53,8 +53,14 @@ class SteeringEndpointPlugin:
         for routes in ADMIN_ROUTES:
             app.include_router(routes.router)
         app.router.routes.append(Route(f"{PREFIX}/{{rest:path}}", NoAdminRoute(), name="no-route"))
-        app.add_middleware(SteeringMiddleware, admission=lambda: self.service)
-        if self.settings is not None:
+        if self.settings is None:
+            app.add_middleware(SteeringMiddleware, admission=lambda: None)
+        else:
+            app.add_middleware(
+                SteeringMiddleware,
+                admission=lambda: self.service,
+                max_body_bytes=self.settings.max_body_bytes,
+            )
             redact_access_log()
             app.add_middleware(
                 AccessMiddleware, settings=self.settings.access, service=lambda: self.service

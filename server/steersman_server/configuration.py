@@ -84,6 +84,11 @@ class Configuration:
         return self.policies.get(tenant, NO_POLICY)
 
     @property
+    def has_keys(self) -> bool:
+        """Returns whether somebody has made tenants or keys, so that everybody needs one."""
+        return bool(self.tenants or self.keys)
+
+    @property
     def has_admin_keys(self) -> bool:
         """Returns whether operators have keys of their own."""
         return any(key.role is not None for _, key in self.keys.values())

@@ -11,6 +11,7 @@ from steersman_vectors.engine_contract import SERVER_ENV
 from steersman_vectors.model_dir import ModelShape
 
 from .access.settings import AccessSettings
+from .openai.body import MAX_BODY_BYTES
 
 
 class ServerSettings(BaseModel):
@@ -30,6 +31,7 @@ class ServerSettings(BaseModel):
     """Of the `steersman serve` that started the API processes."""
     access: AccessSettings = AccessSettings()
     api_processes: int = 1
+    max_body_bytes: int = MAX_BODY_BYTES
     intents: Path | None = None
     """The intent classifier: a folder or a file; None without one."""
     model_names: tuple[str, ...]

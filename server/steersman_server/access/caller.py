@@ -39,7 +39,7 @@ def find_caller(
         return LOCAL_CALLER
     found = None if digest is None else configuration.keys.get(digest)
     if found is None:
-        if settings.callers_without_key and not configuration.tenants:
+        if settings.callers_without_key and not configuration.has_keys:
             _check_local(headers)
             return LOCAL_CALLER
         got = "none" if secret is None else "one that this server does not know"
@@ -84,7 +84,7 @@ def find_operator(
             f"`steersman keys create --role ROLE`, or the one in {ADMIN_KEY_ENV}",
             code="admin_key_wrong",
         )
-    if not settings.operators_without_key or configuration.tenants:
+    if not settings.operators_without_key or configuration.has_keys:
         raise NotAllowedError(
             "this is for operators, and there is no operator's key: make one with `steersman keys "
             f"create --role admin`, or start the server with {ADMIN_KEY_ENV} set; the `steersman` "

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from steersman_vectors.errors import CallerError, SteersmanError
 
+from ..admission.inbound import Caller
 from ..configuration import Configuration
 from ..openai.errors import not_enabled, send_error
 from .caller import check_role, find_caller, find_operator
@@ -20,6 +21,8 @@ from .routes import RouteClass, classify
 from .settings import AccessSettings
 
 CALLER = "steersman.caller"
+FIND_CALLER = "steersman.find_caller"
+"""Finds the caller anew: a body may come long after the headers, and keys and limits change."""
 OPERATOR = "steersman.operator"
 
 
@@ -70,11 +73,14 @@ class AccessMiddleware:
         service = self.service()
         if service is None:
             raise not_enabled()
-        now = datetime.now(UTC)
-        known = (self.settings, service.configuration, headers_of(scope), now)
+        headers = headers_of(scope)
+
+        def caller() -> Caller:
+            return find_caller(self.settings, service.configuration, headers, datetime.now(UTC))
+
         if route_class is RouteClass.TENANT:
-            return {**scope, CALLER: find_caller(*known)}
-        operator = find_operator(*known)
+            return {**scope, CALLER: caller(), FIND_CALLER: caller}
+        operator = find_operator(self.settings, service.configuration, headers, datetime.now(UTC))
         check_role(operator, "admin" if route_class is RouteClass.OPENED else "viewer")
         return {**scope, OPERATOR: operator}
 

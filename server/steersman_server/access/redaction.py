@@ -1,4 +1,8 @@
-"""Keys out of the access log: somebody will put one into a URL."""
+"""Keys out of the access log: somebody will put one into a URL.
+
+Queries are left out as a whole: a key of another kind, or one that is percent-encoded, is not known
+as a key.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,8 @@ _KEY = re.compile(rf"({TENANT_PREFIX}[a-z-]*_[0-9a-f]{{8}}_)[A-Za-z0-9_%-]+")
 
 def without_keys(text: str) -> str:
     """Returns the text with only the beginning of each key in it, by which people recognise it."""
-    return _KEY.sub(r"\1...", text)
+    path, query, _ = text.partition("?")
+    return _KEY.sub(r"\1...", path) + ("?..." if query else "")
 
 
 class KeyFilter(logging.Filter):

@@ -78,6 +78,12 @@ PublicRoutes = Annotated[
         help="Serve this route to anybody, without a key, such as /metrics. Repeatable.",
     ),
 ]
+MaxBody = Annotated[
+    int,
+    typer.Option(
+        "--max-body-mib", min=1, max=1024, help="Largest request body that is read, in MiB."
+    ),
+]
 DEMO_VLLM_ARGS = (
     *("--max-model-len", "2048", "--max-num-seqs", "64", "--enforce-eager"),
     # Of the memory; by default vLLM does not start where more than 8% is in use.
@@ -102,6 +108,7 @@ def register(app: typer.Typer) -> None:
         intents: Intents = None,
         open_route: OpenRoutes = None,
         public_route: PublicRoutes = None,
+        max_body_mib: MaxBody = 16,
     ) -> None:
         from steersman_vectors.engine_contract import EngineSteering, parse_layers
 
@@ -127,6 +134,7 @@ def register(app: typer.Typer) -> None:
                 open_routes=open_route or (),
                 public_routes=public_route or (),
                 intents=intents,
+                max_body_mib=max_body_mib,
             )
         )
 

@@ -14,12 +14,14 @@ from steersman_vectors.registry.snapshot import RegistrySnapshot
 
 from ..admission.engine_facts import EngineFacts
 from ..admission.inbound import LOCAL_CALLER, Caller, Inbound
+from ..admission.refusals import NotFoundError
 from ..admission.request import parse_steering
 from ..admission.resolve import Situation, resolve, wants_intent
 from ..admission.trace import Steps
 from ..configuration import Configuration
 from ..intent.contract import Intent, IntentClassifier
 from ..intent.user_turn import UserTurn
+from ..openai.models import profiles_of
 from ..tenants.tenant import LOCAL
 from .checks import ANY_LAYER, NO_MODEL
 from .doses import doses_per_layer
@@ -59,6 +61,7 @@ async def explain(
         user=question.user,
     )
     try:
+        _check_profile(question, situation.configuration)
         inbound = replace(inbound, steering=parse_steering(question.steering))
         inbound = await _with_intent(inbound, question, situation, classifier, steps)
         decision = resolve(inbound, situation, steps)
@@ -124,6 +127,17 @@ async def _with_intent(
     intent = await classifier.classify(UserTurn(question.text, question.context))
     steps.note("intent", f"{len(question.text)} characters", _said(intent))
     return replace(inbound, intent=intent)
+
+
+def _check_profile(question: Question, configuration: Configuration) -> None:
+    """Raises what vLLM answers to a model that it does not know, before anything is decided."""
+    name = question.profile
+    if name is not None and name not in profiles_of(configuration.profiles, question.tenant):
+        raise NotFoundError(
+            f"no profile {name[:80]!r} for this tenant; GET /v1/models lists them",
+            code="model_not_found",
+            param="model",
+        )
 
 
 def _said(intent: Intent) -> str:

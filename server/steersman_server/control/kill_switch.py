@@ -90,6 +90,7 @@ async def _in_registry(
 ) -> int | None:
     try:
         async with asyncio.timeout(REGISTRY_S):
+            await store.current()  # one that was wiped is not the one that servers follow
             done = await set_kill_switch(store, on=on, actor=actor, reason=reason)
     except TimeoutError as error:
         raise OperatorError(

@@ -18,11 +18,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from steersman_vectors.errors import CallerError, SteersmanError
 
-from ..access.middleware import CALLER, route_path
-from ..access.routes import ADMIN_PREFIX, GENERATION_ROUTES
+from ..access.middleware import CALLER, FIND_CALLER, route_path
+from ..access.routes import GENERATION_ROUTES, TENANT_ROUTES
 from ..admission.decision import Decision
 from ..admission.inbound import LOCAL_CALLER, Caller
-from .body import Body, read_body
+from .body import MAX_BODY_BYTES, Body, read_body, read_whole
 from .echo import Echo
 from .errors import not_enabled, send_error
 from .models import ModelList
@@ -53,16 +53,20 @@ class Admission(Protocol):
         ...
 
 
-_FORM_FIELD = re.compile(rb'form-data;[^\r\n]*\bname="?steering\b', re.IGNORECASE)
-"""A part of a form, as audio is uploaded in."""
+_FORM_FIELD = re.compile(rb'\bname="?steering\b', re.IGNORECASE)
+"""In the header of a form's part, as audio is uploaded in."""
 
 
 class SteeringMiddleware:
     """Pure ASGI: nothing is buffered but the request body and the first piece of the response."""
 
-    def __init__(self, app: ASGIApp, admission: Callable[[], Admission | None]) -> None:
+    def __init__(
+        self, app: ASGIApp, admission: Callable[[], Admission | None],
+        max_body_bytes: int = MAX_BODY_BYTES,
+    ) -> None:  # fmt: skip
         self.app = app
         self.admission = admission
+        self.max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one ASGI connection; what cannot be steered passes through."""
@@ -79,9 +83,9 @@ class SteeringMiddleware:
 
     async def _generation(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
         admission = self.admission()
-        data = await _read(receive)
-        caller: Caller = scope.get(CALLER, LOCAL_CALLER)
         try:
+            data = await read_whole(receive, self.max_body_bytes)
+            caller: Caller = scope.get(FIND_CALLER, lambda: LOCAL_CALLER)()
             if admission is None:
                 body = read_body(data)
                 if body.steering:
@@ -106,10 +110,10 @@ class SteeringMiddleware:
 
     async def _other_route(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
         """Passes the request on, unless it asks for steering where there is none."""
-        data = await _read(receive)
         try:
+            data = await read_whole(receive, self.max_body_bytes)
             steering = read_body(data).steering
-            if steering or (_has_type(scope, b"multipart/form-data") and _FORM_FIELD.search(data)):
+            if steering or (_has_type(scope, b"multipart/form-data") and _has_field(data)):
                 raise CallerError(
                     f"{path} cannot be steered; remove 'steering'",
                     code="steering_unsupported",
@@ -130,7 +134,7 @@ class SteeringMiddleware:
 
 def _may_steer(scope: Scope, path: str) -> bool:
     """Returns whether the body may hold a `steering` field that nobody would look at."""
-    if path.startswith(ADMIN_PREFIX):
+    if path not in TENANT_ROUTES:
         return False
     return _has_type(scope, b"json") or _has_type(scope, b"multipart/form-data")
 
@@ -139,15 +143,11 @@ def _has_type(scope: Scope, part: bytes) -> bool:
     return any(k.lower() == b"content-type" and part in v.lower() for k, v in scope["headers"])
 
 
-async def _read(receive: Receive) -> bytes:
-    parts: list[bytes] = []
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return b"".join(parts)
-        parts.append(message.get("body", b""))
-        if not message.get("more_body", False):
-            return b"".join(parts)
+def _has_field(form: bytes) -> bool:
+    return any(
+        line[:20].lower() == b"content-disposition:" and _FORM_FIELD.search(line)
+        for line in form.split(b"\r\n")
+    )
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

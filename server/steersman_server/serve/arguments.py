@@ -11,6 +11,7 @@ from typing import Any
 from steersman_vectors.engine_contract import CONFIG_KEY, WORKER_EXTENSION, EngineSteering
 from steersman_vectors.errors import OperatorError
 
+from ..access.routes import GENERATION_ROUTES, RouteClass, classify
 from ..access.settings import is_loopback
 from ..engine.self_test import LOGPROBS
 from .model_options import other_model
@@ -62,6 +63,21 @@ def check_reachable(host: str, uds: str | None, *, has_key: bool) -> None:
             f"--host out to serve on {LOOPBACK} only",
             code="keys_required",
         )
+
+
+def check_public(routes: Sequence[str]) -> None:
+    """Raises `OperatorError(engine_option_unsupported)` for a route that needs to know its caller.
+
+    Nobody may generate, or operate, without a key where there are keys.
+    """
+    for route in routes:
+        known = classify(route, opened=GENERATION_ROUTES)
+        if known in (RouteClass.TENANT, RouteClass.ADMIN):
+            raise OperatorError(
+                f"--public-route {route}: this route needs to know whose request it is. Routes "
+                "such as /metrics or /openapi.json can be public",
+                code="engine_option_unsupported",
+            )
 
 
 def _without_edge(args: Namespace) -> Iterator[str]:

@@ -28,7 +28,7 @@ from ..cli.output import print_warning
 from ..cli.progress import fingerprint_of
 from ..engine.vllm_api import parse_serve_args, run_server
 from ..settings import ServerSettings
-from .arguments import api_keys, check_reachable, complete, plugin_allowlist
+from .arguments import api_keys, check_public, check_reachable, complete, plugin_allowlist
 from .library import publish, read_library
 
 
@@ -51,12 +51,14 @@ class ServeOptions:
     """Routes that need no key."""
     intents: Path | None = None
     """The intent classifier."""
+    max_body_mib: int = 16
 
 
 def serve(options: ServeOptions) -> None:
     """Runs until the server ends. Raises `SteersmanError` when it cannot start."""
     model_dir = resolve_model_dir(options.model)
     shape = read_shape(model_dir)
+    check_public(options.public_routes)
     if options.steering.layers != "global":  # which those are, vLLM's view of the config tells
         options.steering.layer_indices(shape.num_layers)
     copy = options.data_dir / "registry-copy" / _copy_name(options.redis_url)
@@ -102,6 +104,7 @@ def serve(options: ServeOptions) -> None:
                 opened=tuple(options.open_routes),
                 public=tuple(options.public_routes),
             ),
+            max_body_bytes=options.max_body_mib * 2**20,
             api_processes=args.api_server_count or 1,
             intents=None if options.intents is None else options.intents.absolute(),
             model_names=tuple(args.served_model_name),

@@ -8,6 +8,7 @@ import pytest
 
 from steersman_server.serve.arguments import (
     api_keys,
+    check_public,
     check_reachable,
     complete,
     is_loopback,
@@ -180,3 +181,10 @@ def test_naming_our_plugin_keeps_the_others():
     assert plugin_allowlist("mine,other") == "mine,other,steersman"
     assert plugin_allowlist("") == "steersman"
     assert {"steersman", "lora_filesystem_resolver"} <= set(plugin_allowlist(None).split(","))
+
+
+@pytest.mark.parametrize("route", ["/v1/chat/completions", "/invocations", "/admin/v1/tenants"])
+def test_what_must_know_its_caller_cannot_be_public(route):
+    with pytest.raises(OperatorError, match="whose request"):
+        check_public([route])
+    check_public(["/metrics", "/openapi.json", "/load"])

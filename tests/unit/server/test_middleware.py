@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from contextlib import contextmanager
 
@@ -12,12 +13,14 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from steersman_server.access.routes import GENERATION_ROUTES
-from steersman_server.openai.body import check_beside
+from steersman_server.openai.body import check_beside, read_whole
 from steersman_server.openai.middleware import SteeringMiddleware
-from steersman_vectors.errors import OperatorError
+from steersman_vectors.errors import CallerError, OperatorError
 from tests.unit.server.samples import resolve_field
 
 CHAT = "/v1/chat/completions"
+OTHER = "/tokenize"
+"""A tenant's route that cannot be steered."""
 STEERED = {"vectors": {"empathy": 0.5}}
 
 
@@ -75,7 +78,7 @@ def admission():
 
 @pytest.fixture
 async def client(admission):
-    paths = [*GENERATION_ROUTES, "/v1/embeddings"]
+    paths = [*GENERATION_ROUTES, OTHER, "/ping"]
     app = Starlette(routes=[Route(path, answer, methods=["POST"]) for path in paths])
     transport = httpx.ASGITransport(SteeringMiddleware(app, lambda: admission))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
@@ -149,25 +152,25 @@ async def test_what_is_no_json_object_is_the_routes_business(client, body):
 
 async def test_other_routes_refuse_steering_and_are_left_alone_without(client, admission):
     for steering in (STEERED, "garbage"):
-        reply = await client.post("/v1/embeddings", json={"steering": steering})
+        reply = await client.post(OTHER, json={"steering": steering})
         assert reply.status_code == 400
         assert reply.json()["error"]["code"] == "steering_unsupported"
     body = b'{ "input":"x"}'
     headers = {"content-type": "application/json"}
-    reply = await client.post("/v1/embeddings", content=body, headers=headers)
+    reply = await client.post(OTHER, content=body, headers=headers)
     assert reply.json()["got"].encode() == body
     upload = b'{"steering": 1}'  # no JSON by its type: not even read
-    assert (await client.post("/v1/embeddings", content=upload)).status_code == 200
+    assert (await client.post(OTHER, content=upload)).status_code == 200
     assert admission.plans == []
 
 
 async def test_a_form_that_asks_for_steering_is_refused_too(client, admission):
     """As audio is transcribed by: nobody would look at its fields."""
     sound = {"file": ("a.wav", b"steering", "audio/wav")}
-    reply = await client.post("/v1/embeddings", files=sound, data={"steering": "{}"})
+    reply = await client.post(OTHER, files=sound, data={"steering": "{}"})
     assert reply.status_code == 400
     assert reply.json()["error"]["code"] == "steering_unsupported"
-    reply = await client.post("/v1/embeddings", files=sound, data={"prompt": "name=steering"})
+    reply = await client.post(OTHER, files=sound, data={"prompt": "name=steering"})
     assert reply.status_code == 200
     assert admission.plans == []
 
@@ -253,3 +256,38 @@ async def test_profiles_are_listed_beneath_their_model(admission):
         "id": "m:formal", "object": "model", "created": 5, "owned_by": "vllm", "root": "m",
         "parent": "m",
     }  # fmt: skip
+
+
+async def test_who_has_no_key_has_no_body_read(client):
+    """Not even looked at: anybody may post to the open routes."""
+    body = b'{"steering": {"vectors": {"empathy": 1}}}'
+    reply = await client.post("/ping", content=body, headers={"content-type": "application/json"})
+    assert reply.json()["got"].encode() == body
+
+
+@pytest.mark.timeout(60)
+async def test_a_form_made_to_be_slow_is_looked_through_once(client):
+    hostile = b"form-data;" * 300_000  # minutes, where each word were tried with all that follows
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    assert (await client.post(OTHER, content=hostile, headers=headers)).status_code == 200
+
+
+@pytest.mark.parametrize("path", [CHAT, OTHER])
+async def test_a_body_has_a_largest_size(admission, path):
+    app = Starlette(routes=[Route(path, answer, methods=["POST"])])
+    edge = SteeringMiddleware(app, lambda: admission, max_body_bytes=100)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(edge), base_url="http://test"
+    ) as http:
+        assert (await http.post(path, json={"n": "x" * 50})).status_code == 200
+        refused = await http.post(path, json={"n": "x" * 200})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (413, "body_too_large")
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for():
+    async def never():
+        await asyncio.Event().wait()
+
+    with pytest.raises(CallerError) as caught:
+        await read_whole(never, 100, timeout_s=0.01)
+    assert (caught.value.http_status, caught.value.code) == (408, "body_too_slow")

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import suppress
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
-from steersman_server.admission.inbound import LOCAL_CALLER
+from steersman_server.admission.inbound import LOCAL_CALLER, Caller
 from steersman_server.engine.self_test import SelfTest
 from steersman_server.openai.body import Body
+from steersman_server.policies.steering import Steering
 from steersman_server.service import SteeringService
 from steersman_server.settings import ServerSettings
-from steersman_vectors.errors import OperatorError
+from steersman_server.tenants.tenant import Tenant
+from steersman_vectors.errors import CallerError, OperatorError
 from steersman_vectors.formats import native
 from steersman_vectors.model_dir import ModelShape
 from steersman_vectors.registry.local_copy import LocalCopy
 from steersman_vectors.registry.store import RegistryStore
 from tests.redis_server import redis_server
 from tests.unit.server.fakes import FakeLink
-from tests.unit.server.samples import DIGEST, ENGINE, OTHER_MODEL, SNAPSHOT
+from tests.unit.server.samples import DIGEST, ENGINE, OTHER_MODEL, SNAPSHOT, resolve_field
 from tests.unit.vectors.samples import vector
 
 CHAT = "/v1/chat/completions"
+OVERRIDE = json.dumps({"definition": {"state": "ENABLED", "variants": {"on": True, "off": False},
+                                      "defaultVariant": "on"}})  # fmt: skip
 
 
 @pytest.fixture
@@ -106,3 +112,49 @@ async def test_bytes_come_from_redis_once_and_are_read_from_the_disk(tmp_path):
                 await asyncio.gather(*supply._repairs.values())
             else:
                 pytest.fail("what rotted on the disk was not fetched again")
+
+
+BASE = Caller("acme", Tenant(vectors=("*",), on_unavailable="base",
+                             default=Steering(vectors={"plain": 0.1})))  # fmt: skip
+
+
+async def test_what_a_request_names_is_never_replaced_by_nothing(service):
+    """`base` is about what operators chose; what the caller asked for is loaded or refused."""
+    service.link.refuses = (DIGEST["empathy", 2], DIGEST["plain", 1])
+    service._show(replace(SNAPSHOT, documents={"flag/steering-override": OVERRIDE}))
+    asked = Body(b"", {}, {"vectors": {"empathy": 0.5}})
+    with pytest.raises(OperatorError, match="no room"):
+        await service.admit(BASE, CHAT, asked)
+    served = await service.admit(BASE, CHAT, Body(b"", {}))
+    assert (served.plan, served.fallback.code) == (None, "vector_not_loadable")
+
+
+async def test_a_template_of_its_own_is_about_the_assistants_turns_only(service):
+    field = {"vectors": {"empathy": 0.5}}
+    own = {"chat_template": "{{ messages }}"}
+    for scope in ("generation", "all"):
+        asked = Body(b"", own, {**field, "scope": scope})
+        assert (await service.admit(LOCAL_CALLER, CHAT, asked)).plan is not None
+    with pytest.raises(CallerError, match="chat template"):
+        await service.admit(LOCAL_CALLER, CHAT, Body(b"", own, field))
+
+
+def test_a_flip_parses_what_changed_and_nothing_else(service):
+    documents = {"tenant/a": "{}", "tenant/b": "{}"}
+    service._show(replace(SNAPSHOT, documents=documents))
+    first = service.configuration.tenants
+    service._show(replace(SNAPSHOT, documents={**documents, "tenant/b": '{"dose_cap":1}'}))
+    assert service.configuration.tenants["a"] is first["a"]
+    assert service.configuration.tenants["b"].dose_cap == 1
+
+
+async def test_only_safety_overrides_are_counted_as_such(service):
+    from steersman_server.monitor.metrics import SAFETY
+
+    counter = SAFETY.labels("counted-here")
+    decision = resolve_field({"vectors": {"empathy": 0.5}})
+    counts = []
+    for reason in ("request", "safety_override"):
+        service.metrics.decided(replace(decision, tenant="counted-here", reason=reason))
+        counts.append(counter._value.get())
+    assert counts == [0, 1]

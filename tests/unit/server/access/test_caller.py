@@ -55,6 +55,9 @@ def outcome(find, *args) -> str:
 
 ALL = configured(*KEYS, revoked=True)
 NOBODY = configured(tenants={})
+_REVOKED_ADMIN = KEYS["admin"].record.model_copy(update={"revoked_at": NOW})
+LAST_REVOKED = Configuration(keys={_REVOKED_ADMIN.sha256: (KEYS["admin"].id, _REVOKED_ADMIN)})
+"""An operator's key was made, so the admin API is never open again without one."""
 
 
 @pytest.mark.parametrize(
@@ -82,6 +85,10 @@ NOBODY = configured(tenants={})
         (settings(), NOBODY, {**LOCAL, "origin": "http://localhost:3000"}, "local"),
         (settings(), NOBODY, {"host": "[::1]:8000"}, "local"),
         (settings(), NOBODY, {**LOCAL, "x-forwarded-for": "203.0.113.9"}, "403 keys_required"),
+        (settings(), NOBODY, {**LOCAL, "x-real-ip": "203.0.113.9"}, "403 keys_required"),
+        (settings(), NOBODY, {**LOCAL, "forwarded": "for=203.0.113.9"}, "403 keys_required"),
+        # the last tenant was deleted, operators have keys: callers still need one
+        (settings(), configured("admin", tenants={}), LOCAL, "401 invalid_api_key"),
         (settings(), NOBODY, {"host": "["}, "403 keys_required"),
         (settings(on_loopback=False), NOBODY, LOCAL, "401 invalid_api_key"),
         # --api-key
@@ -125,6 +132,7 @@ def test_the_tenants_limits_come_with_it_and_nobody_elses():
         (settings(on_loopback=False), NOBODY, LOCAL, "403 admin_closed"),
         (settings(), configured("acme"), LOCAL, "403 admin_closed"),  # only while no tenant exists
         (settings(), configured("admin", tenants={}), LOCAL, "401 admin_key_wrong"),
+        (settings(), LAST_REVOKED, LOCAL, "401 admin_key_wrong"),
     ],
 )
 def test_which_operator_it_is(access, configuration, headers, expected):

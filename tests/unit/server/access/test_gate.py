@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -13,12 +14,19 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from steersman_server.access.middleware import CALLER, OPERATOR, AccessMiddleware, route_path
+from steersman_server.access.middleware import (
+    CALLER,
+    FIND_CALLER,
+    OPERATOR,
+    AccessMiddleware,
+    route_path,
+)
 from steersman_server.access.routes import RouteClass, classify
 from steersman_server.access.settings import access_settings
 from steersman_server.configuration import Configuration
 from steersman_server.tenants.keys import make_key
 from steersman_server.tenants.tenant import Tenant
+from steersman_vectors.errors import SteersmanError
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 KEYS = {
@@ -89,6 +97,9 @@ CLOSED = dict.fromkeys(["nobody", "tenant", "viewer", "admin"], 404)
         ("/V1/chat/completions", {}, CLOSED),
         ("/v1/chat/completions/render", {}, CLOSED),
         ("/healthz", {}, CLOSED),
+        ("/docs/", {}, VIEWER),
+        ("/docsx", {}, CLOSED),
+        ("/docs/x", {}, CLOSED),
         ("/health/../sleep", {}, CLOSED),
         ("/admin/v1", {}, CLOSED),
         ("/v1/responses/resp_1", {}, CLOSED),
@@ -159,3 +170,30 @@ def test_the_path_is_the_one_that_the_app_routes_by(root, path, expected):
 def test_every_class_is_reached():
     paths = ("/health", "/v1/models", "/metrics", "/admin/v1/x", "/sleep", "/no")
     assert {classify(path, ("/sleep",)) for path in paths} == set(RouteClass)
+
+
+async def test_whose_request_it_is_is_asked_again_once_the_body_is_there():
+    """The headers may come long before it; keys and limits change meanwhile."""
+    service = SimpleNamespace(configuration=CONFIGURATION)
+    found = []
+
+    async def inner(scope, receive, send):
+        await receive()
+        found.append(scope[FIND_CALLER]().tenant.dose_cap)
+        service.configuration = Configuration(tenants={"acme": Tenant()})
+        with pytest.raises(SteersmanError, match="API key is needed"):
+            scope[FIND_CALLER]()
+        await JSONResponse({})(scope, receive, send)
+
+    async def receive():
+        service.configuration = replace(CONFIGURATION, tenants={"acme": Tenant(dose_cap=0.25)})
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    async def send(message):
+        pass
+
+    headers = [(b"authorization", f"Bearer {KEYS['tenant'].secret}".encode())]
+    scope = {"type": "http", "method": "POST", "path": "/v1/completions", "headers": headers}
+    access = access_settings(api_keys=(), admin_key=None, on_loopback=True)
+    await AccessMiddleware(inner, access, lambda: service)(scope, receive, send)
+    assert found == [0.25]

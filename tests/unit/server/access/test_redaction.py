@@ -17,9 +17,10 @@ def test_only_the_start_of_a_key_is_left():
     for made in MADE:
         start, _, secret = made.secret.partition(f"_{made.id}_")
         shown = without_keys(f"/admin/v1/keys/{made.secret}?a={made.secret}&b=1")
-        assert shown == f"/admin/v1/keys/{start}_{made.id}_...?a={start}_{made.id}_...&b=1"
+        assert shown == f"/admin/v1/keys/{start}_{made.id}_...?..."
         assert secret not in shown
-    assert without_keys("/v1/models?key=sk-steer") == "/v1/models?key=sk-steer"
+    assert without_keys("/v1/models?key=sk%2Dsteer_") == "/v1/models?..."
+    assert without_keys("/v1/models") == "/v1/models"
 
 
 def test_the_access_log_is_redacted_once(caplog):
@@ -28,6 +29,6 @@ def test_the_access_log_is_redacted_once(caplog):
     logger = logging.getLogger(ACCESS_LOG)
     assert len(logger.filters) == 1
     with caplog.at_level(logging.INFO, ACCESS_LOG):
-        logger.info('%s - "%s %s HTTP/%s" %d', "::1", "GET", f"/?k={MADE[0].secret}", "1.1", 200)
+        logger.info('%s - "%s %s HTTP/%s" %d', "::1", "GET", f"/{MADE[0].secret}", "1.1", 200)
     assert MADE[0].secret not in caplog.text
     assert MADE[0].id in caplog.text
