@@ -4,16 +4,18 @@
 
 No prompt, no answer, no key. Requests wait for nothing: a thread writes, and what it cannot keep up
 with, or cannot write, is counted and told in the server's log. All processes append to the same
-file; a line is one write. Old files are the operator's to remove.
+file, whole lines at a time. Old files are the operator's to remove.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import queue
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -25,6 +27,8 @@ log = structlog.get_logger("steersman.decisions")
 
 FOLDER = "decisions"
 MAX_WAITING = 20_000
+EVERY_S = 0.2
+"""Lines wait for others this long: a thread that wakes for each would stand in the loop's way."""
 
 
 class DecisionLog:
@@ -45,7 +49,8 @@ class DecisionLog:
         if self._lines.qsize() >= MAX_WAITING:
             self.lost += 1
             return
-        self._lines.put(line)
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self._lines.put({"at": at, **line})
 
     def close(self) -> None:
         """Returns when what was taken is written."""
@@ -55,23 +60,35 @@ class DecisionLog:
             self._thread = None
 
     def _run(self) -> None:
-        while (line := self._lines.get()) is not None:
-            try:
-                append(self.folder, line)
-            except OSError as error:
-                self.lost += 1
-                if self.lost in (1, 10, 100) or self.lost % 1000 == 0:
-                    log.warning("decisions_not_written", lost=self.lost, message=str(error))
+        going_on = True
+        while going_on:
+            lines = [self._lines.get()]
+            time.sleep(0.0 if lines[0] is None else EVERY_S)
+            while not self._lines.empty():
+                lines.append(self._lines.get())
+            going_on = None not in lines
+            self._append([line for line in lines if line is not None])
+
+    def _append(self, lines: Sequence[Mapping[str, Any]]) -> None:
+        try:
+            append(self.folder, lines)
+        except OSError as error:
+            before, self.lost = self.lost, self.lost + len(lines)
+            if before == 0 or before // 1000 != self.lost // 1000:
+                log.warning("decisions_not_written", lost=self.lost, message=str(error))
 
 
-def append(folder: Path, line: Mapping[str, Any]) -> None:
-    """Appends one line to the day's file, as one write; raises `OSError`."""
-    at = datetime.now(UTC)
-    data = json.dumps({"at": at.isoformat(timespec="milliseconds"), **line}) + "\n"
+def append(folder: Path, lines: Sequence[Mapping[str, Any]]) -> None:
+    """Appends lines to the day's file, as one write; raises `OSError`."""
+    if not lines:
+        return
+    data = "".join(json.dumps(line) + "\n" for line in lines).encode()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fd = os.open(file_of(folder, at.date()), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    path = file_of(folder, datetime.now(UTC).date())
+    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
-        os.write(fd, data.encode())
+        if os.write(fd, data) != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
     finally:
         os.close(fd)
 

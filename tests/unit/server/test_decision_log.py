@@ -35,7 +35,7 @@ def test_processes_append_to_one_file_without_mixing_lines(tmp_path):
     code = (
         "import sys; from pathlib import Path;"
         "from steersman_server.monitor.decision_log import append;"
-        "[append(Path(sys.argv[1]) / 'decisions', {'who': sys.argv[2], 'n': n, 'pad': 'x' * 3000})"
+        "[append(Path(sys.argv[1]) / 'decisions', [{'who': sys.argv[2], 'n': n, 'pad': 'x' * 3000}])"  # noqa: E501
         " for n in range(200)]"
     )
     writers = [
