@@ -164,7 +164,8 @@ def load(target: Target, kind: str) -> dict[str, float]:
     api = psutil.Process(target.server.process.pid)
     before = sum(api.cpu_times()[:2])
     done = subprocess.run(
-        [sys.executable, "-m", "tests.bench.load", target.server.url, target.model, target.key, *numbers],
+        [sys.executable, "-m", "tests.bench.load", target.server.url, target.model, target.key,
+         *numbers],
         capture_output=True, text=True, timeout=600, check=True, env=dict(os.environ),
     )  # fmt: skip
     cpu_ms = (sum(api.cpu_times()[:2]) - before) / requests * 1e3
@@ -212,14 +213,15 @@ def text() -> str:
         "round; the client runs on the same two cores. `added` is the difference to plain vLLM in",
         "the same round: the median over the rounds, and the quartiles. 202 tenants. `CPU` is what",
         "the API process spends on a request, all that vLLM does there included.",
-        f"Aims: {AIM_P50_MS:g} ms added at p50, {AIM_P99_MS:g} ms at p99. Where both cores are busy",
-        f"a request waits for {CONCURRENT - 1} others, and so for what admission costs them too;",
-        "where quartiles are wider than the aim, what is added cannot be told by waiting times.",
+        f"Aims: {AIM_P50_MS:g} ms added at p50, {AIM_P99_MS:g} ms at p99. Where both cores are",
+        f"busy a request waits for {CONCURRENT - 1} others, and so for what admission costs them",
+        "too; where quartiles are wider than the aim, waiting times cannot tell what is added.",
         "Made by `make bench-server`.",
         "",
     ]
     for kind in dict.fromkeys(row["load"] for row in ROWS):
-        out += [f"## {kind}", "", "| | p50 ms | added | p99 ms | added | CPU ms | added | requests/s |",
+        out += [f"## {kind}", "",
+                "| | p50 ms | added | p99 ms | added | CPU ms | added | requests/s |",
                 "|---|---:|---:|---:|---:|---:|---:|---:|"]  # fmt: skip
         names = dict.fromkeys(row["target"] for row in ROWS)
         out += [_row(kind, name) for name in sorted(names, key=lambda name: name != STOCK)] + [""]
