@@ -103,8 +103,10 @@ async def create_key(
 ) -> NewKey:  # fmt: skip
     """Makes a key of a tenant, or of an operator; the only moment at which it can be seen.
 
-    Raises `CallerError`: not_found, invalid_key.
+    Raises `CallerError`: not_found, invalid_name, invalid_key.
     """
+    if tenant is not None:
+        check_name(tenant, what="tenant name")  # before the key's record would refuse it
     if (tenant is None) == (role is None):
         raise CallerError(
             "a key is a tenant's or an operator's: give --tenant NAME or --role ROLE, one of both",

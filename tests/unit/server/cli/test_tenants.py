@@ -132,6 +132,7 @@ def test_names_that_exist_or_do_not(answer: Answer) -> None:
         refused = answer("tenants", command[0], "nobody", *command[1:], code=3)
         assert (refused["code"], "acme" in refused["message"]) == ("not_found", True)
     assert answer("keys", "create", "--tenant", "nobody", code=3)["code"] == "not_found"
+    assert answer("keys", "create", "--tenant", "Acme", code=3)["code"] == "invalid_name"
     assert answer("keys", "list", "--tenant", "nobody", code=3)["code"] == "not_found"
     assert answer("tenants", "update", "acme", code=3)["code"] == "invalid_option"
     both = answer("tenants", "update", "acme", "--label", "a=b", "--no-label", code=3)
