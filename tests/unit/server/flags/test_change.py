@@ -44,12 +44,12 @@ def test_changes_leave_the_record_that_they_were_given_alone() -> None:
     text = kept.model_dump_json()
     set_default(kept, "strong")
     set_override(kept, "globex", "strong")
-    set_rollout("ab", kept, {"strong": 1})
+    set_rollout("ab", kept, {"strong": 1, "mild": 1})
     assert kept.model_dump_json() == text
 
 
 def test_a_rollout_for_some_tenants_leaves_the_others_at_the_default() -> None:
-    kept = set_rollout("ab", ab(), {"strong": 100}, tenants=["globex", "acme"])
+    kept = set_rollout("ab", ab(), {"strong": 100, "mild": 0}, tenants=["globex", "acme"])
     flags = FlagSet.of({"ab": kept})
     found = [flags.evaluate("ab", context(t)).variant for t in ("acme", "globex", "initech")]
     assert found == ["strong", "strong", "control"]
@@ -59,12 +59,12 @@ def test_a_rollout_for_some_tenants_leaves_the_others_at_the_default() -> None:
     ("weights", "tenants", "code"),
     [
         ({"loud": 100}, None, "variant_not_found"),
-        ({"strong": 0}, None, "invalid_rollout"),
+        ({"strong": 0, "mild": 0}, None, "invalid_rollout"),
         ({"strong": -1, "mild": 2}, None, "invalid_rollout"),
-        ({"strong": 2**31}, None, "invalid_rollout"),
+        ({"strong": 2**31, "mild": 1}, None, "invalid_rollout"),
         ({}, None, "invalid_rollout"),
-        ({"strong": 1}, [], "invalid_rollout"),
-        ({"strong": 1}, ["Acme Inc"], "invalid_name"),
+        ({"strong": 1, "mild": 1}, [], "invalid_rollout"),
+        ({"strong": 1, "mild": 1}, ["Acme Inc"], "invalid_name"),
     ],
 )
 def test_rollouts_that_cannot_be_are_refused(
@@ -73,6 +73,14 @@ def test_rollouts_that_cannot_be_are_refused(
     with pytest.raises(CallerError) as refused:
         set_rollout("ab", ab(), weights, tenants)
     assert refused.value.code == code
+
+
+@pytest.mark.parametrize("tenants", [None, ["acme"]])
+def test_one_weight_alone_would_be_everybody(tenants: list[str] | None) -> None:
+    with pytest.raises(CallerError) as refused:
+        set_rollout("steering", record(), {"on": 10}, tenants)
+    assert refused.value.code == "invalid_rollout"
+    assert "give the rest as well: on=10 off=90; for everybody use" in refused.value.message
 
 
 def test_unknown_variants_are_refused_with_those_there_are() -> None:
