@@ -174,6 +174,20 @@ def test_a_flag_that_is_asked_is_not_deleted(answer: Answer, tmp_path: Path) -> 
     assert (refused["code"], "acme" in refused["message"]) == ("flag_in_use", True)
 
 
+@pytest.mark.usefixtures("vectors")
+def test_a_definition_that_breaks_a_default_says_so(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "flags.json"
+    file.write_text(json.dumps({"flags": {"empathy-dose": DOSE}}))
+    assert run("flags", "define", file).stderr == ""
+    default = '{"vectors": {"empathy": {"flag": "empathy-dose"}}}'
+    run("tenants", "create", "acme", "--allow-vector", "empathy", "--default", default)
+    much = {**DOSE, "variants": {**DOSE["variants"], "strong": 1.5}}
+    file.write_text(json.dumps({"flags": {"empathy-dose": much}}))
+    done = run("flags", "define", file)
+    assert done.returncode == 0
+    assert "warning: tenant 'acme', default: alpha 1.5" in done.stderr
+
+
 @pytest.mark.usefixtures("two")
 def test_labels_try_what_others_would_have(answer: Answer, tmp_path: Path) -> None:
     targeting = {"if": [{"==": [{"var": "labels.tier"}, "gold"]}, "strong"]}

@@ -163,6 +163,22 @@ def test_flags(http):
         assert refused(reply) == expected
 
 
+def test_a_flag_defined_anew_tells_what_it_breaks(http):
+    assert done(http.put(f"{API}/flags/dial", json=tone()))["warnings"] == []
+    rule = {"name": "dialled", "steer": {"vectors": {"empathy": {"flag": "dial"}}}}
+    assert done(http.put(f"{API}/policies/other", json={"rules": [rule]}))["changed"]
+    try:
+        much = {**tone(), "variants": {"soft": 0.1, "firm": 0.9}}
+        (told,) = done(http.put(f"{API}/flags/dial", json=much))["warnings"]
+        assert told.startswith("tenant 'other', rule 'dialled': alpha 0.9")
+        word = {**tone(), "variants": {"soft": "huge"}}
+        (told,) = done(http.post(f"{API}/flags", json={"flags": {"dial": word}}))["warnings"]
+        assert "no preset 'huge'" in told
+    finally:
+        http.delete(f"{API}/policies/other")
+        http.delete(f"{API}/flags/dial")
+
+
 def tone() -> dict:
     return {"state": "ENABLED", "variants": {"soft": 0.1, "firm": 0.4}, "defaultVariant": "soft"}
 
