@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -18,6 +20,7 @@ from ..policies.profile import EVERYBODY, Profile
 from ..tenants.tenant import LOCAL, UNRESTRICTED, Tenant
 from .checks import policy_problems, steering_problems
 from .documents import Done, MissingError, checked, document, faults, write
+from .effects import World, broken, of_profile
 from .tenants import find_tenant
 
 
@@ -106,13 +109,24 @@ async def set_profile(
 
 
 async def delete_profile(store: RegistryStore, name: str, *, actor: str) -> Done:
-    """Removes a profile; requests that name it are refused from then on."""
+    """Removes a profile; requests that name it are refused from then on.
+
+    Rules for requests that name it are a warning.
+    """
+    before = Configuration()
 
     def decide(now: Configuration) -> Iterator[DocumentWrite]:
+        nonlocal before
+        before = now
         find_profile(now, name)
         yield delete_document("profile", name)
 
-    return Done(await write(store, decide, actor=actor))
+    snapshot = await store.current()
+    revision = await write(store, decide, actor=actor)
+    left = replace(before, profiles={n: p for n, p in before.profiles.items() if n != name})
+    worlds = World(before, snapshot), World(left, snapshot)
+    warnings = await asyncio.to_thread(broken, *worlds, (), of_profile(name))
+    return Done(revision, warnings)
 
 
 def find_profile(configuration: Configuration, name: str) -> Profile:

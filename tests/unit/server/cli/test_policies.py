@@ -174,6 +174,35 @@ def test_rules_need_not_work_for_a_model_that_was_upgraded(
 
 
 @pytest.mark.usefixtures("acme")
+def test_what_needs_a_version_that_is_retired_is_told(
+    run: Run, answer: Answer, tmp_path: Path
+) -> None:
+    steer = {"vectors": {"empathy": 0.1}}
+    rules = {"rules": [{"name": "everyone", "steer": steer}]}
+    answer("policies", "set", "acme", written(tmp_path / "policy.json", rules))
+    answer("profiles", "set", "pinned", "--steer", '{"vectors": {"concise@1": 0.1}}')
+    done = run("vectors", "retire", "empathy@1", "--reason", "too warm")
+    assert done.stderr.startswith("warning: tenant 'acme', rule 'everyone': ")
+    assert "too warm" in done.stderr
+    (told,) = answer("vectors", "retire", "concise@1")["warnings"]
+    assert told.startswith("profile 'pinned': ")
+    assert answer("vectors", "retire", "concise@1")["warnings"] == []
+
+
+@pytest.mark.usefixtures("acme")
+def test_a_rule_for_a_profile_that_is_deleted_is_told(
+    run: Run, answer: Answer, tmp_path: Path
+) -> None:
+    for name in ("warm", "cold"):
+        answer("profiles", "set", name, "--steer", '{"vectors": {"empathy": 0.1}}')
+    rules = {"rules": [{"name": "to-warm", "when": {"profile": "warm"}, "steer": False}]}
+    answer("policies", "set", "acme", written(tmp_path / "policy.json", rules))
+    assert run("profiles", "delete", "cold").stderr == ""
+    done = run("profiles", "delete", "warm")
+    assert "warning: tenant 'acme', rule 'to-warm': no profile 'warm'" in done.stderr
+
+
+@pytest.mark.usefixtures("acme")
 def test_profiles(run: Run, answer: Answer, tmp_path: Path) -> None:
     assert answer("profiles", "set", "warm", "--steer", '{"vectors": {"empathy": 0.4}}')["changed"]
     profile = {"steer": {"vectors": {"empathy": "strong"}, "scope": "all"}, "description": "warm"}
