@@ -27,18 +27,22 @@ from .tenants import find_tenant
 async def set_policy(
     store: RegistryStore, tenant: str, value: Any, *, actor: str,
     fingerprints: Collection[str] = (), labels: Collection[str] | None = None,
+    safety_labels: Collection[str] = (),
 ) -> Done:  # fmt: skip
     """Replaces the tenant's rules.
 
-    fingerprints: base models that they must work for; labels: intents that the classifier knows.
-    Raises `CallerError`: not_found, `invalid_policy` with all that is wrong.
+    fingerprints: base models that they must work for; labels: intents that the classifier knows;
+    safety_labels: those of safety. Raises `CallerError`: not_found, `invalid_policy` with all that
+    is wrong.
     """
     policy = checked(Policy, value, "policy")
     snapshot = await store.current()
 
     def decide(now: Configuration) -> Iterator[DocumentWrite]:
         limits = limits_of(now, tenant)
-        problems = policy_problems(policy, limits, now, snapshot, fingerprints, labels)
+        problems = policy_problems(
+            policy, limits, now, snapshot, fingerprints, labels, safety_labels
+        )
         if problems:
             raise CallerError(
                 f"the policy was not written: {'; '.join(problems)}", code="invalid_policy"
@@ -50,7 +54,7 @@ async def set_policy(
 
 async def check_policy(
     store: RegistryStore, tenant: str, value: Any, *, fingerprints: Collection[str] = (),
-    labels: Collection[str] | None = None,
+    labels: Collection[str] | None = None, safety_labels: Collection[str] = (),
 ) -> list[str]:  # fmt: skip
     """Returns all that keeps `set_policy` from writing these rules; writes nothing.
 
@@ -63,7 +67,7 @@ async def check_policy(
         policy = Policy.model_validate(value)
     except ValidationError as error:
         return faults(error, "policy")
-    return policy_problems(policy, limits, now, snapshot, fingerprints, labels)
+    return policy_problems(policy, limits, now, snapshot, fingerprints, labels, safety_labels)
 
 
 async def delete_policy(store: RegistryStore, tenant: str, *, actor: str) -> Done:

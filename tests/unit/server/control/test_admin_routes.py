@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from dataclasses import replace
@@ -9,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from steersman_server.control import tenants
+from steersman_server.control import policy_routes, tenants
 from steersman_server.control.documents import read
 from steersman_server.tenants.keys import hash_key
 from steersman_vectors.registry.store import RegistryStore
@@ -203,6 +204,20 @@ def test_policies_and_profiles(http):
     assert done(http.delete(f"{API}/profiles/warm"))["changed"]
     bad = {"steer": {"vectors": {"nobody": 1}}}
     assert refused(http.put(f"{API}/profiles/warm", json=bad)) == (400, "invalid_profile")
+
+
+def test_a_check_leaves_the_event_loop_free(http, monkeypatch):
+    threads = []
+
+    def problems(*_):
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            asyncio.get_running_loop()
+        threads.append(1)
+        return []
+
+    monkeypatch.setattr(policy_routes, "policy_problems", problems)
+    assert done(http.post(f"{API}/policies/other/check", json={"rules": [RULE]}))["ok"]
+    assert threads == [1]
 
 
 def test_explain(http):
