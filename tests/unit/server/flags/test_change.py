@@ -7,6 +7,7 @@ import pytest
 from steersman_server.flags.change import redefine, set_default, set_override, set_rollout
 from steersman_server.flags.definition import FlagRecord
 from steersman_server.flags.evaluate import FlagSet
+from steersman_server.flags.logic import names_tenant
 from steersman_vectors.errors import CallerError
 
 from .samples import ab, context, definition, record
@@ -94,3 +95,18 @@ def test_a_new_definition_keeps_the_overrides_that_still_mean_something() -> Non
     narrower = ab(variants={"control": 0.0, "mild": 0.3}).definition
     assert redefine(kept, narrower).overrides == {"globex": "mild"}
     assert redefine(None, definition()) == FlagRecord(definition=definition())
+
+
+@pytest.mark.parametrize(
+    ("targeting", "named"),
+    [
+        (None, False),
+        ({"if": [{"in": [{"var": "tenant"}, ["acme", "globex"]]}, "mild"]}, True),
+        ({"if": [{"==": ["acme", {"var": ["tenant"]}]}, "mild"]}, True),
+        ({"if": [{"!": {"==": [{"var": "tenant"}, "acme"]}}, "mild"]}, True),
+        ({"if": [{"==": [{"var": "tenant"}, "globex"]}, "mild"]}, False),
+        ({"if": [{"==": [{"var": "labels.of"}, "acme"]}, "mild"]}, False),
+    ],
+)
+def test_targeting_that_compares_the_tenant_is_found(targeting: object, named: bool) -> None:
+    assert names_tenant(targeting, "acme") is named
