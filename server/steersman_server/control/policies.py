@@ -38,11 +38,15 @@ async def set_policy(
     policy = checked(Policy, value, "policy")
     snapshot = await store.current()
 
-    def decide(now: Configuration) -> Iterator[DocumentWrite]:
+    def check(now: Configuration) -> list[str]:
         limits = limits_of(now, tenant)
-        problems = policy_problems(
-            policy, limits, now, snapshot, fingerprints, labels, safety_labels
-        )
+        return policy_problems(policy, limits, now, snapshot, fingerprints, labels, safety_labels)
+
+    seen = Configuration.of(snapshot.documents)
+    found = await asyncio.to_thread(check, seen)  # may take a second
+
+    def decide(now: Configuration) -> Iterator[DocumentWrite]:
+        problems = found if now.parsed == seen.parsed else check(now)
         if problems:
             raise CallerError(
                 f"the policy was not written: {'; '.join(problems)}", code="invalid_policy"

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from steersman_server.control import policy_routes, tenants
+from steersman_server.control import policies, policy_routes, tenants
 from steersman_server.control.documents import read
 from steersman_server.tenants.keys import hash_key
 from steersman_vectors.registry.store import RegistryStore
@@ -215,9 +215,13 @@ def test_a_check_leaves_the_event_loop_free(http, monkeypatch):
         threads.append(1)
         return []
 
-    monkeypatch.setattr(policy_routes, "policy_problems", problems)
+    for module in (policy_routes, policies):
+        monkeypatch.setattr(module, "policy_problems", problems)
     assert done(http.post(f"{API}/policies/other/check", json={"rules": [RULE]}))["ok"]
     assert threads == [1]
+    assert done(http.put(f"{API}/policies/other", json={"rules": [RULE]}))["changed"]
+    assert threads == [1, 1]
+    http.delete(f"{API}/policies/other")
 
 
 def test_explain(http):
