@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from steersman_vectors.errors import CallerError
 
 from .options import DataDir, Json, RedisUrl
 from .output import EXIT_CODES, print_json, print_people, print_warning
@@ -13,6 +16,7 @@ from .output import EXIT_CODES, print_json, print_people, print_warning
 if TYPE_CHECKING:
     from steersman_vectors.registry.store import RegistryStore
 
+    from ..admission.resolve import Situation
     from ..control.explain import Question
     from ..intent.contract import IntentClassifier
     from .registry_access import Where
@@ -94,7 +98,12 @@ def register(app: typer.Typer) -> None:
                 "without --intents it is not known which intents are of safety: a server serves "
                 "those unsteered"
             )
-        found = _explained(question, Where(data_dir, redis_url), intents, model)
+        found, in_doubt = _explained(question, Where(data_dir, redis_url), intents, model)
+        if in_doubt:
+            print_warning(
+                "no classifier was asked, so a server may decide otherwise: give --intents what "
+                "the server was started with"
+            )
         if as_json:
             print_json(found)
         else:
@@ -103,7 +112,8 @@ def register(app: typer.Typer) -> None:
 
 def _explained(
     question: Question, where: Where, intents: Path | None, model: str | None
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], bool]:
+    """Returns the explanation, and whether the intent, which nobody knew, could change it."""
     from ..control.explain import explain, offline_situation
     from ..intent.load import load_classifier
     from ..kill_file import KillFile
@@ -111,7 +121,7 @@ def _explained(
 
     classifier: IntentClassifier | None = None if intents is None else load_classifier(intents)
 
-    async def operation(store: RegistryStore) -> dict[str, Any]:
+    async def operation(store: RegistryStore) -> tuple[dict[str, Any], bool]:
         snapshot = await store.snapshot()
         situation = offline_situation(
             snapshot,
@@ -120,9 +130,27 @@ def _explained(
             safety_labels=frozenset() if classifier is None else classifier.safety_labels,
         )
         try:
-            return await explain(question, situation, classifier, store.blob)
+            found = await explain(question, situation, classifier, store.blob)
+            unknown = classifier is None and question.intent is None
+            return found, unknown and _would_ask(question, situation)
         finally:
             if classifier is not None:
                 await classifier.aclose()
 
     return look(where, operation)
+
+
+def _would_ask(question: Question, situation: Situation) -> bool:
+    """Returns whether a server that has a classifier would ask it: for a rule, or for safety."""
+    from ..admission.inbound import LOCAL_CALLER, Caller, Inbound
+    from ..admission.request import parse_steering
+    from ..admission.resolve import wants_intent
+
+    tenant = situation.configuration.tenants.get(question.tenant)
+    caller = LOCAL_CALLER if tenant is None else Caller(question.tenant, tenant)
+    try:
+        steering = parse_steering(question.steering)
+    except CallerError:
+        return False  # refused as it stands
+    inbound = Inbound(caller, steering, question.profile, question.metadata, question.user)
+    return wants_intent(inbound, replace(situation, safety_labels=("any",)))

@@ -50,7 +50,8 @@ Examples:
 DEFINE_HELP = """
 Define flags of your own, or built-in ones anew, from a flagd file.
 
-Overrides stay where their variants still exist.
+Overrides stay where their variants still exist. Rules, defaults and profiles
+that cannot be applied with the new variants are warnings.
 
 Examples:
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +10,7 @@ import typer
 
 from .options import Actor, DataDir, ForModel, Json, RedisUrl
 from .outcome import print_done
-from .output import EXIT_CODES, print_json, print_people, printable
+from .output import EXIT_CODES, print_json, print_people, print_warning, printable
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -68,6 +69,7 @@ Examples:
 """
 
 EXIT_PROBLEMS = 3
+UNCHECKED = "names of intents were not checked: give --intents what the server was started with"
 
 Tenant = Annotated[str, typer.Argument(metavar="TENANT", help="'local': requests without a key.")]
 File = Annotated[
@@ -100,15 +102,17 @@ def set_rules(
     from ..control.policies import set_policy
     from .registry_access import Where, models_of, run
 
-    value, labels = _rules(file), _labels(intents)
+    value, known = _rules(file), _known(intents)
 
     async def operation(store: RegistryStore) -> Done:
         return await set_policy(
-            store, tenant, value, actor=printable(actor), labels=labels,
-            fingerprints=await models_of(store, model),
+            store, tenant, value, actor=printable(actor), labels=known.labels,
+            safety_labels=known.safety, fingerprints=await models_of(store, model),
         )  # fmt: skip
 
     done = run(Where(data_dir, redis_url), operation)
+    if intents is None and _names_intents(value):
+        done = replace(done, warnings=(*done.warnings, UNCHECKED))
     said = f"tenant {tenant} has these {len(value['rules'])} rules"
     print_done(done, {"tenant": tenant}, said, as_json=as_json)
 
@@ -127,11 +131,13 @@ def check(
     from ..control.policies import check_policy
     from .registry_access import Where, look, models_of
 
-    value, labels = _rules(file), _labels(intents)
+    value, known = _rules(file), _known(intents)
 
     async def operation(store: RegistryStore) -> list[str]:
-        models = await models_of(store, model)
-        return await check_policy(store, tenant, value, fingerprints=models, labels=labels)
+        return await check_policy(
+            store, tenant, value, fingerprints=await models_of(store, model), labels=known.labels,
+            safety_labels=known.safety,
+        )  # fmt: skip
 
     problems = look(Where(data_dir, redis_url), operation)
     if as_json:
@@ -139,6 +145,8 @@ def check(
     else:
         print_people(*map(printable, problems))
         print_people(f"{len(problems)} problems" if problems else "Nothing is wrong.")
+        if intents is None and _names_intents(value):
+            print_warning(UNCHECKED)
     if problems:
         raise typer.Exit(EXIT_PROBLEMS)
 
@@ -213,7 +221,23 @@ def _rules(file: Path) -> Any:
     return {key: part for key, part in value.items() if key != "tenant"}  # as `show --json` has it
 
 
-def _labels(intents: Path | None) -> Collection[str] | None:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The intents that a classifier knows, and those of them that are of safety."""
+
+    labels: Collection[str] | None = None
+    safety: Collection[str] = ()
+
+
+def _known(intents: Path | None) -> _Known:
     from ..intent.load import load_classifier
 
-    return None if intents is None else load_classifier(intents).labels
+    if intents is None:
+        return _Known()
+    classifier = load_classifier(intents)
+    return _Known(classifier.labels, classifier.safety_labels)
+
+
+def _names_intents(value: dict[str, Any]) -> bool:
+    whens = (rule.get("when") for rule in value["rules"] if isinstance(rule, dict))
+    return any(isinstance(when, dict) and when.get("intent") for when in whens)

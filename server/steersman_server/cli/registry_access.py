@@ -18,6 +18,7 @@ from steersman_vectors.registry.snapshot import RegistrySnapshot
 from steersman_vectors.registry.store import RegistryStore
 
 from ..control.operations import Choose
+from .output import print_warning
 from .progress import fingerprint_of
 
 if TYPE_CHECKING:
@@ -54,10 +55,22 @@ class Where:
             yield registry.url
 
 
-def run(where: Where, operation: Callable[[RegistryStore], Awaitable[T]]) -> T:
-    """Returns what the operation returns on the registry."""
+def run(
+    where: Where, operation: Callable[[RegistryStore], Awaitable[T]], *, may_be_first: bool = False
+) -> T:
+    """Returns what the operation returns on the registry, made for it where there was none.
+
+    may_be_first: it is what a registry begins with; else a new one is a warning, as a data
+    directory that was mistyped has none.
+    """
+    made = not (may_be_first or where.exists)
     with where.opened() as url:
-        return asyncio.run(_with_store(url, operation))
+        found = asyncio.run(_with_store(url, operation))
+    if made:
+        print_warning(
+            f"there was no registry in {where}, so a new one was made: is it the right --data-dir?"
+        )
+    return found
 
 
 def look(where: Where, operation: Callable[[RegistryStore], Awaitable[T]]) -> T:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .options import Actor, DataDir, Json, OnlyModel, RedisUrl
-from .output import EXIT_CODES, print_json, print_people, printable
+from .output import EXIT_CODES, print_json, print_people, print_warning, printable
 
 if TYPE_CHECKING:
     from steersman_vectors.registry.entry import AliasMove
@@ -54,7 +54,7 @@ RETIRE_HELP = """
 Refuse a version for new requests.
 
 It stays in the registry; import or push of the same bytes registers them
-again, as a new version.
+again, as a new version. Defaults, rules and profiles that need it are warnings.
 
 Examples:
 
@@ -181,7 +181,7 @@ def register(vectors: typer.Typer) -> None:
         from .registry_access import Where, chooser, run
 
         where = Where(data_dir, redis_url)
-        entry = run(
+        retired = run(
             where,
             lambda store: operations.retire(
                 store, parse_ref(ref), chooser(model, where), actor=printable(actor),
@@ -189,9 +189,11 @@ def register(vectors: typer.Typer) -> None:
             ),
         )  # fmt: skip
         if as_json:
-            print_json(json_views.entry_json(entry))
-        else:
-            print_people(f"{entry}: {entry.retired}")
+            print_json(json_views.retired_json(retired))
+            return
+        print_people(f"{retired.entry}: {retired.entry.retired}")
+        for warning in retired.warnings:
+            print_warning(warning)
 
     @vectors.command("gc", help=GC_HELP, epilog=EXIT_CODES)
     def gc(

@@ -51,6 +51,7 @@ def run(source: Source, where: Where, actor: str) -> Imported:
         lambda store: store.publish(
             read.vector, name=source.name, fingerprint=fingerprint, actor=printable(actor)
         ),
+        may_be_first=True,
     )
     return Imported(read, published)
 

@@ -21,7 +21,7 @@ from ..tenants.tenant import Tenant
 
 ANY_LAYER = frozenset(range(1024))
 NO_MODEL = "sha256:" + "0" * 64
-MAX_COMBINATIONS = 1000
+MAX_COMBINATIONS = 300
 """Of variants of several flags in one steering."""
 
 
@@ -51,10 +51,12 @@ def steering_problems(
 def policy_problems(
     policy: Policy, tenant: Tenant, configuration: Configuration, snapshot: RegistrySnapshot,
     fingerprints: Collection[str], labels: Collection[str] | None = None,
+    safety_labels: Collection[str] = (),
 ) -> list[str]:  # fmt: skip
     """Returns what is wrong with a policy, rule by rule.
 
-    labels: intents that the classifier knows; None when nobody can tell.
+    labels: intents that the classifier knows; None when nobody can tell. safety_labels: those of
+    them whose requests are unsteered before any rule is asked.
     """
     problems: list[str] = []
     for k, rule in enumerate(policy.rules):
@@ -62,6 +64,8 @@ def policy_problems(
         covering = next((r for r in policy.rules[:k] if covers(r.when, rule.when)), None)
         if covering is not None:
             found.append(f"it is never reached: {covering.name!r} takes all of its requests")
+        if rule.when.intent is not None and _within(rule.when.intent, safety_labels):
+            found.append("it is never reached: requests of safety intents are unsteered before")
         if isinstance(rule.steer, Steering):
             found += steering_problems(rule.steer, tenant, configuration, snapshot, fingerprints)
         problems += [f"rule {rule.name!r}: {problem}" for problem in found]

@@ -101,7 +101,10 @@ async def import_flags(service: Service, operator: Flagger, request: Request) ->
     """Defines all flags of the flagd file in the body, in one step."""
     data = await read_bytes(request, 4 * MAX_FILE_CHARS, "invalid_flag_file")
     definitions = parse_flagd(data.decode(errors="replace"))
-    return done_json(await flags.define_flags(service.store, definitions, actor=operator.name))
+    done = await flags.define_flags(
+        service.store, definitions, actor=operator.name, fingerprints=(service.engine.fingerprint,)
+    )
+    return done_json(done)
 
 
 @router.get("/flags.json", response_model=dict[str, Any])
@@ -120,8 +123,15 @@ async def show_flag(service: Service, flag: Flag) -> dict[str, Any]:
 async def define_flag(
     service: Service, operator: Flagger, flag: Flag, body: Definition
 ) -> dict[str, Any]:
-    """Defines a flag anew; tenants keep their own variants where those still exist."""
-    return done_json(await flags.define_flags(service.store, {flag: body}, actor=operator.name))
+    """Defines a flag anew; tenants keep their own variants where those still exist.
+
+    Rules, defaults and profiles that ask it and cannot be applied any more are warnings.
+    """
+    done = await flags.define_flags(
+        service.store, {flag: body}, actor=operator.name,
+        fingerprints=(service.engine.fingerprint,),
+    )  # fmt: skip
+    return done_json(done)
 
 
 @router.delete("/flags/{flag}", response_model=schemas.Done, responses=documented(404, 409))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 
 from steersman_vectors.errors import CallerError
 from steersman_vectors.registry.documents import DocumentWrite, delete_document
@@ -14,8 +16,10 @@ from ..flags.builtin import built_in, check_gate
 from ..flags.change import redefine, set_default, set_override, set_rollout
 from ..flags.compiled import is_final
 from ..flags.definition import VECTOR_PREFIX, FlagDefinition, FlagRecord, check_flag_key
+from ..flags.evaluate import FlagSet
 from ..tenants.tenant import LOCAL
 from .documents import Done, MissingError, document, write
+from .effects import World, asks, broken
 from .tenants import find_tenant
 
 _Changing = Callable[[Configuration, FlagRecord], FlagRecord]
@@ -70,17 +74,31 @@ async def roll_out(
 
 
 async def define_flags(
-    store: RegistryStore, definitions: Mapping[str, FlagDefinition], *, actor: str
-) -> Done:
-    """Defines flags anew, in one step; overrides stay where their variants still exist."""
+    store: RegistryStore, definitions: Mapping[str, FlagDefinition], *, actor: str,
+    fingerprints: Collection[str] = (),
+) -> Done:  # fmt: skip
+    """Defines flags anew, in one step; overrides stay where their variants still exist.
+
+    What asks them and cannot be applied any more, with one of the variants, is a warning.
+    """
     for key, definition in definitions.items():
         check_gate(key, definition)
 
+    before = Configuration()
+
     def decide(now: Configuration) -> Iterator[DocumentWrite]:
+        nonlocal before
+        before = now
         for key, definition in definitions.items():
             yield document("flag", key, redefine(now.flags.record(key), definition))
 
-    return Done(await write(store, decide, actor=actor))
+    snapshot = await store.current()
+    revision = await write(store, decide, actor=actor)
+    if revision is None:
+        return Done(None)
+    was, is_now = World(before, snapshot), World(_defined(before, definitions), snapshot)
+    warnings = await asyncio.to_thread(broken, was, is_now, fingerprints, asks(definitions))
+    return Done(revision, warnings)
 
 
 async def delete_flag(store: RegistryStore, key: str, *, actor: str) -> Done:
@@ -125,6 +143,11 @@ def find_flag(configuration: Configuration, key: str) -> FlagRecord:
             code="not_found",
         )
     return record
+
+
+def _defined(before: Configuration, definitions: Mapping[str, FlagDefinition]) -> Configuration:
+    new = {key: redefine(before.flags.record(key), each) for key, each in definitions.items()}
+    return replace(before, flags=FlagSet.of({**before.flags.records, **new}))
 
 
 async def _change(store: RegistryStore, key: str, change: _Changing, *, actor: str) -> Done:

@@ -13,7 +13,7 @@ from steersman_vectors.registry.stale import StaleVector
 from steersman_vectors.registry.upkeep import Problem
 
 from .audit import redacted
-from .operations import Collected, Comparison
+from .operations import Collected, Comparison, Retired
 
 
 def entry_json(entry: VectorEntry) -> dict[str, Any]:
@@ -35,6 +35,11 @@ def entry_json(entry: VectorEntry) -> dict[str, Any]:
         if retired is None
         else {"at": retired.at.isoformat(), "actor": retired.actor, "reason": retired.reason},
     }
+
+
+def retired_json(retired: Retired) -> dict[str, Any]:
+    """Returns the version that is refused from now on, and what needed it."""
+    return {**entry_json(retired.entry), "warnings": list(retired.warnings)}
 
 
 def imported_json(published: Published, read: VectorFile) -> dict[str, Any]:

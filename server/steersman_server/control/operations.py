@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +23,9 @@ from steersman_vectors.registry.upkeep import Garbage, garbage
 from steersman_vectors.scale import Scale
 from steersman_vectors.vector import SteeringVector
 
+from ..configuration import Configuration
+from .effects import World, broken, may_name
+
 Choose = Callable[[RegistrySnapshot, VectorRef], VectorEntry]
 """Finds the version that a reference names, among the base models that the operator means."""
 
@@ -34,6 +37,14 @@ class Comparison:
     a: VectorEntry
     b: VectorEntry
     layers: tuple[LayerComparison, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """A version that is refused from now on, and what needed it."""
+
+    entry: VectorEntry
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,17 +130,26 @@ async def roll_back(
 
 async def retire(
     store: RegistryStore, ref: VectorRef, choose: Choose, *, actor: str, reason: str
-) -> VectorEntry:
-    """Refuses one version for new requests. Raises `CallerError(version_missing)` without one."""
+) -> Retired:
+    """Refuses one version for new requests; defaults, rules and profiles in need are warnings.
+
+    Raises `CallerError(version_missing)` when the reference names none.
+    """
     if ref.version is None:
         raise CallerError(
             f"{ref} does not say which version to retire; write {ref.name}@<version>",
             code="version_missing",
         )
-    entry = choose(await store.current(), ref)
-    return await store.retire(
+    snapshot = await store.current()
+    before = World(Configuration.of(snapshot.documents), snapshot)
+    entry = choose(snapshot, ref)
+    retired = await store.retire(
         entry.name, entry.version, fingerprint=entry.fingerprint, actor=actor, reason=reason
     )
+    after = replace(before, snapshot=await store.current())
+    models = (entry.fingerprint,)
+    warnings = await asyncio.to_thread(broken, before, after, models, may_name(entry.name))
+    return Retired(retired, warnings)
 
 
 async def diff(store: RegistryStore, a: VectorRef, b: VectorRef, choose: Choose) -> Comparison:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -18,24 +20,33 @@ from ..policies.profile import EVERYBODY, Profile
 from ..tenants.tenant import LOCAL, UNRESTRICTED, Tenant
 from .checks import policy_problems, steering_problems
 from .documents import Done, MissingError, checked, document, faults, write
+from .effects import World, broken, of_profile
 from .tenants import find_tenant
 
 
 async def set_policy(
     store: RegistryStore, tenant: str, value: Any, *, actor: str,
     fingerprints: Collection[str] = (), labels: Collection[str] | None = None,
+    safety_labels: Collection[str] = (),
 ) -> Done:  # fmt: skip
     """Replaces the tenant's rules.
 
-    fingerprints: base models that they must work for; labels: intents that the classifier knows.
-    Raises `CallerError`: not_found, `invalid_policy` with all that is wrong.
+    fingerprints: base models that they must work for; labels: intents that the classifier knows;
+    safety_labels: those of safety. Raises `CallerError`: not_found, `invalid_policy` with all that
+    is wrong.
     """
     policy = checked(Policy, value, "policy")
     snapshot = await store.current()
 
-    def decide(now: Configuration) -> Iterator[DocumentWrite]:
+    def check(now: Configuration) -> list[str]:
         limits = limits_of(now, tenant)
-        problems = policy_problems(policy, limits, now, snapshot, fingerprints, labels)
+        return policy_problems(policy, limits, now, snapshot, fingerprints, labels, safety_labels)
+
+    seen = Configuration.of(snapshot.documents)
+    found = await asyncio.to_thread(check, seen)  # may take a second
+
+    def decide(now: Configuration) -> Iterator[DocumentWrite]:
+        problems = found if now.parsed == seen.parsed else check(now)
         if problems:
             raise CallerError(
                 f"the policy was not written: {'; '.join(problems)}", code="invalid_policy"
@@ -47,7 +58,7 @@ async def set_policy(
 
 async def check_policy(
     store: RegistryStore, tenant: str, value: Any, *, fingerprints: Collection[str] = (),
-    labels: Collection[str] | None = None,
+    labels: Collection[str] | None = None, safety_labels: Collection[str] = (),
 ) -> list[str]:  # fmt: skip
     """Returns all that keeps `set_policy` from writing these rules; writes nothing.
 
@@ -60,7 +71,7 @@ async def check_policy(
         policy = Policy.model_validate(value)
     except ValidationError as error:
         return faults(error, "policy")
-    return policy_problems(policy, limits, now, snapshot, fingerprints, labels)
+    return policy_problems(policy, limits, now, snapshot, fingerprints, labels, safety_labels)
 
 
 async def delete_policy(store: RegistryStore, tenant: str, *, actor: str) -> Done:
@@ -106,13 +117,24 @@ async def set_profile(
 
 
 async def delete_profile(store: RegistryStore, name: str, *, actor: str) -> Done:
-    """Removes a profile; requests that name it are refused from then on."""
+    """Removes a profile; requests that name it are refused from then on.
+
+    Rules for requests that name it are a warning.
+    """
+    before = Configuration()
 
     def decide(now: Configuration) -> Iterator[DocumentWrite]:
+        nonlocal before
+        before = now
         find_profile(now, name)
         yield delete_document("profile", name)
 
-    return Done(await write(store, decide, actor=actor))
+    snapshot = await store.current()
+    revision = await write(store, decide, actor=actor)
+    left = replace(before, profiles={n: p for n, p in before.profiles.items() if n != name})
+    worlds = World(before, snapshot), World(left, snapshot)
+    warnings = await asyncio.to_thread(broken, *worlds, (), of_profile(name))
+    return Done(revision, warnings)
 
 
 def find_profile(configuration: Configuration, name: str) -> Profile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 from typing import Annotated, Any
 
@@ -74,6 +75,7 @@ async def set_policy(
     done = await policies.set_policy(
         service.store, tenant, body.model_dump(mode="json"), actor=operator.name,
         fingerprints=(service.engine.fingerprint,), labels=_labels(service),
+        safety_labels=_safety_labels(service),
     )  # fmt: skip
     return done_json(done)
 
@@ -88,9 +90,10 @@ async def delete_policy(service: Service, operator: Flagger, tenant: TenantName)
 async def check_policy(service: Service, tenant: TenantName, body: PolicyBody) -> dict[str, Any]:
     """Tells what would be wrong with these rules, and writes nothing."""
     seen = await look(service)
-    problems = policy_problems(
-        body, policies.limits_of(seen.configuration, tenant), seen.configuration, seen.snapshot,
-        (service.engine.fingerprint,), _labels(service),
+    limits = policies.limits_of(seen.configuration, tenant)
+    problems = await asyncio.to_thread(  # a second of work for rules over many variants
+        policy_problems, body, limits, seen.configuration, seen.snapshot,
+        (service.engine.fingerprint,), _labels(service), _safety_labels(service),
     )  # fmt: skip
     return {"ok": not problems, "problems": problems}
 
@@ -146,3 +149,7 @@ async def explain_request(service: Service, body: QuestionBody) -> dict[str, Any
 
 def _labels(service: SteeringService) -> Collection[str] | None:
     return None if service.classifier is None else service.classifier.labels
+
+
+def _safety_labels(service: SteeringService) -> Collection[str]:
+    return () if service.classifier is None else service.classifier.safety_labels

@@ -14,6 +14,7 @@ from steersman_vectors.registry.store import RegistryStore
 
 from ..configuration import Configuration
 from ..flags.change import set_override
+from ..flags.logic import names_tenant
 from ..tenants.keys import ID_CHARACTERS, MAX_LABEL, ApiKey, NewKey, Role, make_key
 from ..tenants.tenant import ALL, LOCAL, Tenant
 from .checks import policy_problems, steering_problems
@@ -73,7 +74,8 @@ async def update_tenant(
 async def delete_tenant(store: RegistryStore, name: str, *, actor: str) -> Done:
     """Removes a tenant with its keys, its policy and its overrides of flags, in one step.
 
-    Profiles that still name it are a warning: a tenant of the same name would have them.
+    Profiles and flags' targeting that still name it are warnings: a new tenant of the same name
+    would have them.
     """
     warnings: list[str] = []
 
@@ -84,6 +86,11 @@ async def delete_tenant(store: RegistryStore, name: str, *, actor: str) -> Done:
             for profile, value in now.profiles.items()
             if name in value.tenants
         ]
+        warnings.extend(
+            f"flag {flag!r} still names tenant {name!r} in its targeting"
+            for flag, record in now.flags.records.items()
+            if names_tenant(record.definition.targeting, name)
+        )
         for key_id, key in now.keys.values():
             if key.tenant == name:
                 yield delete_document("key", key_id)
@@ -103,8 +110,10 @@ async def create_key(
 ) -> NewKey:  # fmt: skip
     """Makes a key of a tenant, or of an operator; the only moment at which it can be seen.
 
-    Raises `CallerError`: not_found, invalid_key.
+    Raises `CallerError`: not_found, invalid_name, invalid_key.
     """
+    if tenant is not None:
+        check_name(tenant, what="tenant name")  # before the key's record would refuse it
     if (tenant is None) == (role is None):
         raise CallerError(
             "a key is a tenant's or an operator's: give --tenant NAME or --role ROLE, one of both",

@@ -204,12 +204,12 @@ async def rollback(
 async def retire(
     operator: Admin, service: Service, body: Retire, model: Model = None
 ) -> dict[str, Any]:
-    """Refuses a version for new requests."""
-    entry = await operations.retire(
+    """Refuses a version for new requests; what needs it is a warning."""
+    retired = await operations.retire(
         service.store, parse_ref(body.vector), _choose(service, model), actor=operator.name,
         reason=body.reason,
     )  # fmt: skip
-    return json_views.entry_json(entry)
+    return json_views.retired_json(retired)
 
 
 @router.post("/gc", responses=documented(409))

@@ -50,6 +50,7 @@ def set_rollout(
     """
     for variant in weights:
         _check_variant(record, variant)
+    _check_shares(key, record, weights)
     shares: list[JsonValue] = [
         [variant, weights[variant]] for variant in record.definition.variants if variant in weights
     ]
@@ -74,6 +75,23 @@ def redefine(record: FlagRecord | None, definition: FlagDefinition) -> FlagRecor
     kept = {} if record is None else record.overrides
     overrides = {tenant: own for tenant, own in kept.items() if own in definition.variants}
     return FlagRecord(definition=definition, overrides=overrides)
+
+
+def _check_shares(key: str, record: FlagRecord, weights: Mapping[str, int]) -> None:
+    """Refuses one weight alone: however small it is, it is everybody."""
+    if len(weights) > 1:
+        return
+    rest = [variant for variant in record.definition.variants if variant not in weights]
+    given = " ".join(
+        f"{variant}={weight} {rest[0]}={max(0, 100 - weight)}"
+        for variant, weight in weights.items()
+        if rest
+    )
+    raise CallerError(
+        f"a rollout of {key!r} shares out at least two variants, got {len(weights)}; give the rest "
+        f"as well{given and ': '}{given}; for everybody use `steersman flags set`",
+        code="invalid_rollout",
+    )
 
 
 def _redefined(record: FlagRecord, **changes: Any) -> FlagRecord:

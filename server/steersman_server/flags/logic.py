@@ -52,6 +52,18 @@ def arguments(node: Mapping[str, JsonValue]) -> tuple[str, list[JsonValue]]:
     return operator, args if isinstance(args, list) else [args]
 
 
+def names_tenant(node: object, tenant: str) -> bool:
+    """Returns whether an expression compares the request's tenant with this one."""
+    if isinstance(node, list):
+        return any(names_tenant(each, tenant) for each in node)
+    if not isinstance(node, dict) or not node:
+        return False
+    _, args = arguments(node)
+    compared = {"var": "tenant"} in args or {"var": ["tenant"]} in args
+    written = [*args, *(each for arg in args if isinstance(arg, list) for each in arg)]
+    return (compared and tenant in written) or names_tenant(args, tenant)
+
+
 def written_outcomes(node: object) -> Iterable[str]:
     """Yields the variants that an expression can give and that are written in it."""
     if isinstance(node, dict):

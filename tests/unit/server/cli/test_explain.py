@@ -80,6 +80,19 @@ def test_the_classifier_is_asked_and_safety_is_unsteered(
 
 
 @pytest.mark.usefixtures("acme")
+def test_that_no_classifier_was_asked_is_told_where_it_matters(run: Run, answer: Answer) -> None:
+    said = "no classifier was asked, so a server may decide otherwise: give --intents"
+    ask = ("explain", "hello", "--tenant")
+    assert said in run(*ask, "acme").stderr  # its rules use intents
+    assert said in run(*ask, "local", "--steering", '{"vectors": {"empathy": 0.2}}').stderr
+    answer("tenants", "create", "plain")
+    for quiet in (("plain",), ("local",), ("acme", "--steering", "false")):
+        assert run(*ask, *quiet).stderr == ""
+    answer("flags", "set", "steering-intent", "off")
+    assert run(*ask, "acme").stderr == ""
+
+
+@pytest.mark.usefixtures("acme")
 def test_metadata_steering_and_profiles(answer: Answer) -> None:
     web = answer("explain", "--tenant", "acme", "--metadata", "channel=web", "hello")
     assert (web["decision"]["reason"], web["decision"]["applied"]) == ("policy:web", [])

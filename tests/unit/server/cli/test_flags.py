@@ -88,10 +88,12 @@ def test_rollouts(run: Run, answer: Answer) -> None:
     assert 0 < got.count("on") < 15
     people = run("flags", "explain", "steering", "--tenant", "acme", "--user", "u1").stdout
     assert "of 100; on 0-10, off 10-100" in people
-    answer("flags", "rollout", "steering", "off=1", "--tenant", "acme", "--tenant", "globex")
+    answer(
+        "flags", "rollout", "steering", "off=1", "on=0", "--tenant", "acme", "--tenant", "globex"
+    )
     assert variant(answer, "steering", "--tenant", "acme") == "off"
     assert variant(answer, "steering") == "on"
-    assert "off 1 of acme, globex" in run("flags", "show", "steering").stdout
+    assert "on 0, off 1 of acme, globex" in run("flags", "show", "steering").stdout
     answer("flags", "set", "steering", "on")
     assert answer("flags", "show", "steering")["targeting"] is None
 
@@ -108,7 +110,8 @@ BAD = [
     (("rollout", "steering", "on=1", "on=2"), "invalid_option"),
     (("rollout", "steering", "on=0", "off=0"), "invalid_rollout"),
     (("rollout", "steering", "maybe=1"), "variant_not_found"),
-    (("rollout", "steering", "on=1", "--tenant", "nobody"), "not_found"),
+    (("rollout", "steering", "on=10"), "invalid_rollout"),
+    (("rollout", "steering", "on=1", "off=1", "--tenant", "nobody"), "not_found"),
     (("define", "nowhere.json"), "file_unreadable"),
     (("delete", "nope"), "not_found"),
     (("show", "nope"), "not_found"),
@@ -169,6 +172,20 @@ def test_a_flag_that_is_asked_is_not_deleted(answer: Answer, tmp_path: Path) -> 
     answer("tenants", "create", "acme", "--allow-vector", "empathy", "--default", default)
     refused = answer("flags", "delete", "empathy-dose", code=3)
     assert (refused["code"], "acme" in refused["message"]) == ("flag_in_use", True)
+
+
+@pytest.mark.usefixtures("vectors")
+def test_a_definition_that_breaks_a_default_says_so(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "flags.json"
+    file.write_text(json.dumps({"flags": {"empathy-dose": DOSE}}))
+    assert run("flags", "define", file).stderr == ""
+    default = '{"vectors": {"empathy": {"flag": "empathy-dose"}}}'
+    run("tenants", "create", "acme", "--allow-vector", "empathy", "--default", default)
+    much = {**DOSE, "variants": {**DOSE["variants"], "strong": 1.5}}
+    file.write_text(json.dumps({"flags": {"empathy-dose": much}}))
+    done = run("flags", "define", file)
+    assert done.returncode == 0
+    assert "warning: tenant 'acme', default: alpha 1.5" in done.stderr
 
 
 @pytest.mark.usefixtures("two")

@@ -55,7 +55,8 @@ def test_rules_are_written_shown_and_copied(
 ) -> None:
     file = written(tmp_path / "policy.json", RULES)
     done = run("policies", "set", "acme", file)
-    assert (done.stdout, done.stderr) == ("tenant acme has these 3 rules (revision 4)\n", "")
+    assert done.stdout == "tenant acme has these 3 rules (revision 4)\n"
+    assert "names of intents were not checked: give --intents" in done.stderr
     assert not answer("policies", "set", "acme", file)["changed"]
     people = run("policies", "show", "acme").stdout
     assert "intent billing from 0.6" in people
@@ -143,7 +144,9 @@ def test_files_that_are_no_policy(
 
 
 @pytest.mark.usefixtures("acme")
-def test_the_classifier_says_which_intents_there_are(answer: Answer, tmp_path: Path) -> None:
+def test_the_classifier_says_which_intents_there_are(
+    run: Run, answer: Answer, tmp_path: Path
+) -> None:
     rules = [{"label": label, "any": [label]} for label in ("refund", "billing")]
     knows = written(tmp_path / "knows.json", {"kind": "rules", "rules": rules})
     lacks = written(tmp_path / "lacks.json", {"kind": "rules", "rules": rules[:1]})
@@ -152,8 +155,26 @@ def test_the_classifier_says_which_intents_there_are(answer: Answer, tmp_path: P
     assert "knows no intent 'billing'; it knows: refund" in refused["message"]
     assert not answer("policies", "check", "acme", file, "--intents", lacks, code=3)["ok"]
     assert answer("policies", "set", "acme", file, "--intents", knows)["changed"]
+    for command in ("set", "check"):
+        assert run("policies", command, "acme", file, "--intents", knows).stderr == ""
+        assert "not checked" in run("policies", command, "acme", file).stderr
+        plain = written(tmp_path / "plain.json", {"rules": RULES["rules"][1:]})
+        assert run("policies", command, "acme", plain).stderr == ""
     missing = answer("policies", "set", "acme", file, "--intents", tmp_path / "no.json", code=3)
     assert missing["code"] == "classifier_not_found"
+
+
+@pytest.mark.usefixtures("acme")
+def test_a_rule_for_safety_alone_is_never_reached(answer: Answer, tmp_path: Path) -> None:
+    rules = [{"label": label, "any": [label]} for label in ("billing", "safety")]
+    knows = written(tmp_path / "knows.json", {"kind": "rules", "rules": rules})
+    for intent, problems in (("safety", 1), (["safety", "billing"], 0)):
+        policy = {"rules": [{"name": "a", "when": {"intent": intent}, "steer": False}]}
+        file = written(tmp_path / "policy.json", policy)
+        ask = ("policies", "check", "acme", file, "--intents", knows)
+        found = answer(*ask, code=3 if problems else 0)["problems"]
+        assert len(found) == problems
+        assert all("never reached: requests of safety intents" in each for each in found)
 
 
 @pytest.mark.usefixtures("acme")
@@ -171,6 +192,35 @@ def test_rules_need_not_work_for_a_model_that_was_upgraded(
     assert answer("policies", "check", "acme", file, "--model", new)["ok"]
     old = answer("policies", "check", "acme", file, "--model", model_dir, code=3)
     assert "belongs to another base model" in old["problems"][0]
+
+
+@pytest.mark.usefixtures("acme")
+def test_what_needs_a_version_that_is_retired_is_told(
+    run: Run, answer: Answer, tmp_path: Path
+) -> None:
+    steer = {"vectors": {"empathy": 0.1}}
+    rules = {"rules": [{"name": "everyone", "steer": steer}]}
+    answer("policies", "set", "acme", written(tmp_path / "policy.json", rules))
+    answer("profiles", "set", "pinned", "--steer", '{"vectors": {"concise@1": 0.1}}')
+    done = run("vectors", "retire", "empathy@1", "--reason", "too warm")
+    assert done.stderr.startswith("warning: tenant 'acme', rule 'everyone': ")
+    assert "too warm" in done.stderr
+    (told,) = answer("vectors", "retire", "concise@1")["warnings"]
+    assert told.startswith("profile 'pinned': ")
+    assert answer("vectors", "retire", "concise@1")["warnings"] == []
+
+
+@pytest.mark.usefixtures("acme")
+def test_a_rule_for_a_profile_that_is_deleted_is_told(
+    run: Run, answer: Answer, tmp_path: Path
+) -> None:
+    for name in ("warm", "cold"):
+        answer("profiles", "set", name, "--steer", '{"vectors": {"empathy": 0.1}}')
+    rules = {"rules": [{"name": "to-warm", "when": {"profile": "warm"}, "steer": False}]}
+    answer("policies", "set", "acme", written(tmp_path / "policy.json", rules))
+    assert run("profiles", "delete", "cold").stderr == ""
+    done = run("profiles", "delete", "warm")
+    assert "warning: tenant 'acme', rule 'to-warm': no profile 'warm'" in done.stderr
 
 
 @pytest.mark.usefixtures("acme")

@@ -13,9 +13,11 @@ import pytest
 import typer
 
 from steersman_server.tenants.keys import hash_key
+from steersman_vectors.formats import native
 from steersman_vectors.registry.embedded import attach_or_start
 from steersman_vectors.registry.store import RegistryStore
 from tests.unit.vectors.commands import STEERSMAN, Run
+from tests.unit.vectors.samples import vector
 
 from .conftest import Answer
 
@@ -132,6 +134,7 @@ def test_names_that_exist_or_do_not(answer: Answer) -> None:
         refused = answer("tenants", command[0], "nobody", *command[1:], code=3)
         assert (refused["code"], "acme" in refused["message"]) == ("not_found", True)
     assert answer("keys", "create", "--tenant", "nobody", code=3)["code"] == "not_found"
+    assert answer("keys", "create", "--tenant", "Acme", code=3)["code"] == "invalid_name"
     assert answer("keys", "list", "--tenant", "nobody", code=3)["code"] == "not_found"
     assert answer("tenants", "update", "acme", code=3)["code"] == "invalid_option"
     both = answer("tenants", "update", "acme", "--label", "a=b", "--no-label", code=3)
@@ -262,6 +265,33 @@ def test_two_processes_at_once_without_a_server(fresh_dir: Path, answer: Answer)
     assert sorted(process.returncode for process in started) == [0, 0, 3], ended
     assert sum("already_exists" in said for said in ended) == 1
     assert [t["name"] for t in answer("tenants", "list")["tenants"]] == ["acme", "globex"]
+
+
+def test_a_registry_that_is_new_is_told(run: Run, fresh_dir: Path) -> None:
+    done = run("flags", "set", "steering", "off")
+    assert done.returncode == 0
+    assert f"there was no registry in {fresh_dir}, so a new one was made" in done.stderr
+    assert run("flags", "set", "steering", "on").stderr == ""
+
+
+def test_the_first_import_tells_no_new_registry(
+    run: Run, fresh_dir: Path, model_dir: Path, tmp_path: Path
+) -> None:
+    native.save(vector(0), tmp_path / "v.safetensors")
+    done = run("vectors", "import", tmp_path / "v.safetensors", "--name", "v", "--model", model_dir)
+    assert (done.returncode, "no registry" in done.stderr) == (0, False)
+    assert fresh_dir.exists()
+
+
+@pytest.mark.usefixtures("vectors")
+def test_rollouts_that_still_name_a_deleted_tenant_are_told(run: Run, answer: Answer) -> None:
+    answer("tenants", "create", "acme")
+    answer("flags", "rollout", "steering", "on=10", "off=90", "--tenant", "acme")
+    done = run("tenants", "delete", "acme", "--yes")
+    assert done.stderr == "warning: flag 'steering' still names tenant 'acme' in its targeting\n"
+    answer("tenants", "create", "acme")
+    answer("flags", "rollout", "steering", "on=10", "off=90")
+    assert run("tenants", "delete", "acme", "--yes").stderr == ""
 
 
 def test_before_there_is_a_registry_nothing_is_created(run: Run, fresh_dir: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from dataclasses import replace
@@ -9,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from steersman_server.control import tenants
+from steersman_server.control import policies, policy_routes, tenants
 from steersman_server.control.documents import read
 from steersman_server.tenants.keys import hash_key
 from steersman_vectors.registry.store import RegistryStore
@@ -163,6 +164,22 @@ def test_flags(http):
         assert refused(reply) == expected
 
 
+def test_a_flag_defined_anew_tells_what_it_breaks(http):
+    assert done(http.put(f"{API}/flags/dial", json=tone()))["warnings"] == []
+    rule = {"name": "dialled", "steer": {"vectors": {"empathy": {"flag": "dial"}}}}
+    assert done(http.put(f"{API}/policies/other", json={"rules": [rule]}))["changed"]
+    try:
+        much = {**tone(), "variants": {"soft": 0.1, "firm": 0.9}}
+        (told,) = done(http.put(f"{API}/flags/dial", json=much))["warnings"]
+        assert told.startswith("tenant 'other', rule 'dialled': alpha 0.9")
+        word = {**tone(), "variants": {"soft": "huge"}}
+        (told,) = done(http.post(f"{API}/flags", json={"flags": {"dial": word}}))["warnings"]
+        assert "no preset 'huge'" in told
+    finally:
+        http.delete(f"{API}/policies/other")
+        http.delete(f"{API}/flags/dial")
+
+
 def tone() -> dict:
     return {"state": "ENABLED", "variants": {"soft": 0.1, "firm": 0.4}, "defaultVariant": "soft"}
 
@@ -187,6 +204,24 @@ def test_policies_and_profiles(http):
     assert done(http.delete(f"{API}/profiles/warm"))["changed"]
     bad = {"steer": {"vectors": {"nobody": 1}}}
     assert refused(http.put(f"{API}/profiles/warm", json=bad)) == (400, "invalid_profile")
+
+
+def test_a_check_leaves_the_event_loop_free(http, monkeypatch):
+    threads = []
+
+    def problems(*_):
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            asyncio.get_running_loop()
+        threads.append(1)
+        return []
+
+    for module in (policy_routes, policies):
+        monkeypatch.setattr(module, "policy_problems", problems)
+    assert done(http.post(f"{API}/policies/other/check", json={"rules": [RULE]}))["ok"]
+    assert threads == [1]
+    assert done(http.put(f"{API}/policies/other", json={"rules": [RULE]}))["changed"]
+    assert threads == [1, 1]
+    http.delete(f"{API}/policies/other")
 
 
 def test_explain(http):

@@ -15,7 +15,13 @@ from steersman_server.admission.inbound import Caller, Inbound
 from steersman_server.admission.resolve import Situation, resolve
 from steersman_server.admission.trace import SILENT
 from steersman_server.configuration import Configuration
-from steersman_server.control.checks import covers, policy_problems, steering_problems
+from steersman_server.control.checks import (
+    MAX_COMBINATIONS,
+    _variants,
+    covers,
+    policy_problems,
+    steering_problems,
+)
 from steersman_server.flags.evaluation import Evaluation
 from steersman_server.intent.contract import Intent
 from steersman_server.policies.policy import Policy, Rule, When
@@ -235,6 +241,36 @@ def test_conditions(when: Any, said: str | None) -> None:
     found = policy_problems(policy, ACME, NOW, SNAPSHOT, (MODEL,), ("billing", "account"))
     assert len(found) == (said is not None)
     assert said is None or said in found[0]
+
+
+def test_combinations_are_tried_up_to_a_bound() -> None:
+    """Of 10,000: every variant of every flag, and a bounded number of combinations."""
+    variants = {f"v{k}": k / 10 for k in range(10)}
+    flags = {
+        f"flag/f{k}": json.dumps({"definition": {**FLAG["dose"], "variants": variants,
+                                                 "defaultVariant": "v0"}})
+        for k in range(4)
+    }  # fmt: skip
+    names = ("empathy", "concise", "plain", "calibrated")
+    steer = Steering.model_validate(
+        {"vectors": {n: {"flag": f"f{k}"} for k, n in enumerate(names)}}
+    )
+    tried = list(_variants(steer, Configuration.of(flags)))
+    assert len(tried) == 10 + MAX_COMBINATIONS == 310
+    for key in steer.flags:
+        assert {each[key].variant for each in tried} == set(variants)
+
+
+def test_a_rule_of_safety_intents_alone_is_never_reached() -> None:
+    def found(intent: Any) -> list[str]:
+        rules = [{"name": "r", "when": {"intent": intent}, "steer": False}]
+        policy = Policy.model_validate({"rules": rules})
+        known = ("billing", "safety")
+        return policy_problems(policy, ACME, NOW, SNAPSHOT, (MODEL,), known, ("safety",))
+
+    assert found("billing") == found(["billing", "safety"]) == []
+    (told,) = found("safety")
+    assert "never reached" in told
 
 
 def test_every_rule_is_told_with_its_name() -> None:

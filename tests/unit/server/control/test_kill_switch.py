@@ -1,14 +1,43 @@
-"""The kill switch where the registry is not the one that servers follow."""
+"""The kill switch where the registry does not answer, or is not the one that servers follow."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 import redis
 
-from steersman_server.control.kill_switch import switch_off
+from steersman_server.configuration import Configuration, Switch
+from steersman_server.control.kill_switch import switch_off, switch_on
 from steersman_server.kill_file import KillFile
+from steersman_vectors.errors import OperatorError
 from steersman_vectors.registry.store import RegistryStore
 from tests.redis_server import redis_server
 from tests.unit.vectors.samples import FP_A, vector
+
+NOWHERE = "redis://127.0.0.1:1/0"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> KillFile:
+    kill_file = KillFile(tmp_path)
+    kill_file.set("incident")
+    return kill_file
+
+
+async def test_a_switch_that_was_on_when_last_heard_is_no_success(file: KillFile) -> None:
+    known = Configuration(kill_switch=Switch(reason="incident"))
+    async with RegistryStore(NOWHERE) as store:
+        with pytest.raises(OperatorError) as refused:
+            await switch_on(store, file, known, actor="ann")
+    assert refused.value.code == "registry_unavailable"
+
+
+async def test_one_that_was_off_is_a_warning(file: KillFile) -> None:
+    async with RegistryStore(NOWHERE) as store:
+        pulled = await switch_on(store, file, Configuration(), actor="ann")
+    assert (pulled.revision, pulled.by_file, file.reason()) == (None, True, None)
+    assert "was off when it was last heard" in pulled.warnings[0]
 
 
 async def test_a_registry_that_was_wiped_is_not_relied_on(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 from steersman_server.flags.change import redefine, set_default, set_override, set_rollout
 from steersman_server.flags.definition import FlagRecord
 from steersman_server.flags.evaluate import FlagSet
+from steersman_server.flags.logic import names_tenant
 from steersman_vectors.errors import CallerError
 
 from .samples import ab, context, definition, record
@@ -44,12 +45,12 @@ def test_changes_leave_the_record_that_they_were_given_alone() -> None:
     text = kept.model_dump_json()
     set_default(kept, "strong")
     set_override(kept, "globex", "strong")
-    set_rollout("ab", kept, {"strong": 1})
+    set_rollout("ab", kept, {"strong": 1, "mild": 1})
     assert kept.model_dump_json() == text
 
 
 def test_a_rollout_for_some_tenants_leaves_the_others_at_the_default() -> None:
-    kept = set_rollout("ab", ab(), {"strong": 100}, tenants=["globex", "acme"])
+    kept = set_rollout("ab", ab(), {"strong": 100, "mild": 0}, tenants=["globex", "acme"])
     flags = FlagSet.of({"ab": kept})
     found = [flags.evaluate("ab", context(t)).variant for t in ("acme", "globex", "initech")]
     assert found == ["strong", "strong", "control"]
@@ -59,12 +60,12 @@ def test_a_rollout_for_some_tenants_leaves_the_others_at_the_default() -> None:
     ("weights", "tenants", "code"),
     [
         ({"loud": 100}, None, "variant_not_found"),
-        ({"strong": 0}, None, "invalid_rollout"),
+        ({"strong": 0, "mild": 0}, None, "invalid_rollout"),
         ({"strong": -1, "mild": 2}, None, "invalid_rollout"),
-        ({"strong": 2**31}, None, "invalid_rollout"),
+        ({"strong": 2**31, "mild": 1}, None, "invalid_rollout"),
         ({}, None, "invalid_rollout"),
-        ({"strong": 1}, [], "invalid_rollout"),
-        ({"strong": 1}, ["Acme Inc"], "invalid_name"),
+        ({"strong": 1, "mild": 1}, [], "invalid_rollout"),
+        ({"strong": 1, "mild": 1}, ["Acme Inc"], "invalid_name"),
     ],
 )
 def test_rollouts_that_cannot_be_are_refused(
@@ -73,6 +74,14 @@ def test_rollouts_that_cannot_be_are_refused(
     with pytest.raises(CallerError) as refused:
         set_rollout("ab", ab(), weights, tenants)
     assert refused.value.code == code
+
+
+@pytest.mark.parametrize("tenants", [None, ["acme"]])
+def test_one_weight_alone_would_be_everybody(tenants: list[str] | None) -> None:
+    with pytest.raises(CallerError) as refused:
+        set_rollout("steering", record(), {"on": 10}, tenants)
+    assert refused.value.code == "invalid_rollout"
+    assert "give the rest as well: on=10 off=90; for everybody use" in refused.value.message
 
 
 def test_unknown_variants_are_refused_with_those_there_are() -> None:
@@ -86,3 +95,18 @@ def test_a_new_definition_keeps_the_overrides_that_still_mean_something() -> Non
     narrower = ab(variants={"control": 0.0, "mild": 0.3}).definition
     assert redefine(kept, narrower).overrides == {"globex": "mild"}
     assert redefine(None, definition()) == FlagRecord(definition=definition())
+
+
+@pytest.mark.parametrize(
+    ("targeting", "named"),
+    [
+        (None, False),
+        ({"if": [{"in": [{"var": "tenant"}, ["acme", "globex"]]}, "mild"]}, True),
+        ({"if": [{"==": ["acme", {"var": ["tenant"]}]}, "mild"]}, True),
+        ({"if": [{"!": {"==": [{"var": "tenant"}, "acme"]}}, "mild"]}, True),
+        ({"if": [{"==": [{"var": "tenant"}, "globex"]}, "mild"]}, False),
+        ({"if": [{"==": [{"var": "labels.of"}, "acme"]}, "mild"]}, False),
+    ],
+)
+def test_targeting_that_compares_the_tenant_is_found(targeting: object, named: bool) -> None:
+    assert names_tenant(targeting, "acme") is named
