@@ -1,14 +1,16 @@
-"""A closed-loop load on an OpenAI server, in a process of its own.
+"""Clients of an OpenAI server, in a process of their own.
 
-    python -m tests.bench.load URL MODEL KEY CONCURRENT REQUESTS MAX_TOKENS PROMPT_CHARS
+    python -m tests.bench.load URL MODEL KEY CLIENTS REQUESTS MAX_TOKENS PROMPT_CHARS PAUSE_MS
 
-Prints one JSON object: the seconds of each request, and of them all.
+Each client sends a request, waits for its answer, and pauses: as long as it says on average, or not
+at all (0). Prints one JSON object: the seconds of each request, and of them all.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import random
 import sys
 import time
 
@@ -18,16 +20,20 @@ WORDS = "I was charged twice for order 48213 and would like my money back please
 
 
 async def run(
-    url: str, model: str, key: str, concurrent: int, requests: int, max_tokens: int, chars: int
-) -> dict[str, object]:
+    url: str, model: str, key: str, clients: int, requests: int, max_tokens: int, chars: int,
+    pause_ms: int,
+) -> dict[str, object]:  # fmt: skip
     """Returns the seconds of each request, and how long all took."""
     took: list[float] = []
     left = iter(range(requests))
+    rng = random.Random(0)
     text = (WORDS * (chars // len(WORDS) + 1))[:chars]
     headers = {"authorization": f"Bearer {key}"}
 
     async def worker(session: aiohttp.ClientSession) -> None:
+        await asyncio.sleep(rng.random() * pause_ms / 1e3)
         for k in left:
+            await asyncio.sleep(rng.expovariate(1.0) * pause_ms / 1e3)
             body = {
                 "model": model, "max_tokens": max_tokens, "temperature": 0, "ignore_eos": True,
                 "messages": [{"role": "user", "content": f"{k} {text}"}],
@@ -38,10 +44,10 @@ async def run(
                 assert reply.status == 200, answer
             took.append(time.perf_counter() - started)
 
-    connector = aiohttp.TCPConnector(limit=concurrent)
+    connector = aiohttp.TCPConnector(limit=clients)
     async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
         started = time.perf_counter()
-        await asyncio.gather(*(worker(session) for _ in range(concurrent)))
+        await asyncio.gather(*(worker(session) for _ in range(clients)))
         return {"requests_s": took, "all_s": time.perf_counter() - started}
 
 

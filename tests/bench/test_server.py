@@ -37,8 +37,12 @@ from tests.tiny_model import HIDDEN, build_tiny_llama
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(3000)]
 
 CONCURRENT, CHARS, ROUNDS = 50, 300, 6
-LOADS = {"64 tokens": (64, 250), "8 tokens, saturated": (8, 500)}
-"""Tokens of a request, and requests of a round."""
+LOADS = {
+    "1 token, each client pausing about a second": (1, 400, 1000),
+    "64 tokens, one request after the other": (64, 250, 0),
+    "8 tokens, one request after the other": (8, 500, 0),
+}
+"""Tokens of a request, requests of a round, mean pause in ms."""
 MANY = ("--max-num-seqs", "64")
 FLIPS = 100
 AIM_P50_MS, AIM_P99_MS = 1.0, 3.0
@@ -97,7 +101,7 @@ def test_admission_beside_plain_vllm(model, redis, keys, tmp_path):
             Target("Steersman, policy, intent, steered", ours, str(model), keys["steered"]),
         ]
         for target in targets:
-            load(target, "64 tokens")
+            load(target, next(iter(LOADS)))
         for k in range(ROUNDS):
             for kind in LOADS:
                 for target in targets if k % 2 == 0 else targets[::-1]:
@@ -159,8 +163,8 @@ def start_stock(model: Path, log: Path) -> Server:
 
 
 def load(target: Target, kind: str) -> dict[str, float]:
-    max_tokens, requests = LOADS[kind]
-    numbers = [str(n) for n in (CONCURRENT, requests, max_tokens, CHARS)]
+    max_tokens, requests, pause_ms = LOADS[kind]
+    numbers = [str(n) for n in (CONCURRENT, requests, max_tokens, CHARS, pause_ms)]
     api = psutil.Process(target.server.process.pid)
     before = sum(api.cpu_times()[:2])
     done = subprocess.run(
@@ -208,7 +212,7 @@ def text() -> str:
         "# The server beside plain vLLM",
         "",
         f"{machine()}. A random Llama of 4 layers of {HIDDEN}, small enough that the server is",
-        f"what takes time; {CONCURRENT} requests at once of {CHARS} characters, {ROUNDS} rounds.",
+        f"what takes time; {CONCURRENT} clients, prompts of {CHARS} characters, {ROUNDS} rounds.",
         "Both servers run all the time and are loaded in turn, the order reversed every other",
         "round; the client runs on the same two cores. `added` is the difference to plain vLLM in",
         "the same round: the median over the rounds, and the quartiles. 202 tenants. `CPU` is what",
