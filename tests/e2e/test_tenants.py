@@ -142,7 +142,7 @@ def test_revoked_and_expired_keys_open_nothing(tenant_server):
     whole = tenant_server.request("root", "DELETE", f"/admin/v1/keys/{made['key']}")
     assert code(whole) == (400, "invalid_request")
     tenant_server.request("root", "GET", f"/v1/models?api_key={made['key']}")
-    shortened = f"/v1/models?api_key={made['prefix']}..."
+    shortened = "/v1/models?..."  # queries are left out as a whole
     wait_until(lambda: shortened in tenant_server.server.log.read_text(errors="replace"))
     refused = {code(tenant_server.chat("passing")) for _ in range(CONNECTIONS)}
     assert refused == {(401, "api_key_revoked")}
