@@ -36,7 +36,7 @@ from tests.tiny_model import HIDDEN, build_tiny_llama
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(3000)]
 
-CONCURRENT, CHARS, ROUNDS = 50, 300, 6
+CONCURRENT, CHARS, ROUNDS = 50, 300, 5
 LOADS = {
     "1 token, each client pausing about a second": (1, 400, 1000),
     "64 tokens, one request after the other": (64, 250, 0),
