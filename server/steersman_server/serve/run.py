@@ -85,11 +85,9 @@ def serve(options: ServeOptions) -> None:
                 raise
             print_warning(f"{error.message}. Starting from this machine's copy in {copy}")
         _prune(LocalCopy(copy))
-        check_reachable(
-            args.host,
-            args.uds,
-            has_key=bool(callers or os.environ.get(ADMIN_KEY_ENV)) or _has_keys(url, copy),
-        )
+        if not on_loopback:
+            given_key = bool(callers or os.environ.get(ADMIN_KEY_ENV))
+            check_reachable(args.host, args.uds, has_key=given_key or _has_keys(url, copy))
         ServerSettings(
             registry_url=url,
             fingerprint=digest,
