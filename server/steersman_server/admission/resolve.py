@@ -38,6 +38,14 @@ class Situation:
     safety_labels: Collection[str] = ()
     """Intents that are served unsteered."""
 
+    @property
+    def killed(self) -> str | None:
+        """Returns why nobody is steered, here or by the registry; None when that is not so."""
+        switch = self.configuration.kill_switch
+        if self.kill_switch is not None or switch is None:
+            return self.kill_switch
+        return switch.reason or "in the registry"
+
 
 def resolve(inbound: Inbound, situation: Situation, trace: Trace = SILENT) -> Decision:
     """Returns the decision; DESIGN section 5 has its steps.
@@ -60,9 +68,8 @@ def wants_intent(inbound: Inbound, situation: Situation) -> bool:
         return False
     context = inbound.flag_context()
     flags = configuration.flags
-    killed = situation.kill_switch is not None or configuration.kill_switch is not None
     on = flags.enabled(STEERING, context) and flags.enabled(STEERING_INTENT, context)
-    return on and not killed
+    return on and situation.killed is None
 
 
 class _Resolution:
@@ -90,9 +97,7 @@ class _Resolution:
 
     def _switched_off(self) -> Decision | None:
         """Step 2: kill switch, then the flag `steering`."""
-        killed = self.situation.kill_switch
-        if killed is None and self.situation.configuration.kill_switch is not None:
-            killed = self.situation.configuration.kill_switch.reason or "in the registry"
+        killed = self.situation.killed
         self.trace.note("kill switch", killed, "off" if killed is None else "on: unsteered")
         if killed is not None:
             return self._off("kill_switch", "operators have pulled the kill switch")
