@@ -19,11 +19,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from .home import expand_home
 from .hub_cache import check_blob
 from .model_dir import unreadable
+from .whole_file import write_whole
 
 CHUNK_BYTES = 4 * 1024 * 1024
 SETTLED_NS = 2_000_000_000
@@ -89,9 +89,7 @@ class FileHashes:
         # A cache that cannot be written costs time at the next start, nothing else.
         with suppress(OSError):
             self._cache_path.parent.mkdir(parents=True, exist_ok=True)
-            with NamedTemporaryFile("w", dir=self._cache_path.parent, delete=False) as partial:
-                json.dump(entries, partial)
-            Path(partial.name).replace(self._cache_path)
+            write_whole(self._cache_path, json.dumps(entries).encode(), mode=0o600)
 
 
 def default_cache_path() -> Path:
