@@ -48,11 +48,6 @@ class When(BaseModel):
             raise ValueError("'min_score' needs 'intent'")
         return self
 
-    @property
-    def always(self) -> bool:
-        """Returns whether it holds for every request."""
-        return not (self.intent or self.flag or self.profile or self.metadata)
-
 
 class Rule(BaseModel):
     """The first rule whose condition holds decides."""
