@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,11 +70,14 @@ async def read_whole(receive: Receive, limit: int, timeout_s: float = BODY_S) ->
         ) from error
 
 
-def read_body(data: bytes, models: Collection[str] = (), profiles: Collection[str] = ()) -> Body:
+def read_body(
+    data: bytes, models: Collection[str] = (), profiles: Callable[[], Collection[str]] = tuple
+) -> Body:
     """Returns the body; one that is no JSON object is left to the route as it is.
 
-    models: names of the base model. Raises `CallerError(steering_not_allowed)` when a request tries
-    to bring a plan of its own.
+    models: names of the base model. profiles: gives those that may be chosen; it is asked only for
+    a model field that could name one. Raises `CallerError(steering_not_allowed)` when a request
+    tries to bring a plan of its own.
     """
     try:
         payload = json.loads(data)
@@ -121,11 +124,11 @@ def check_beside(payload: Mapping[str, Any], scope: str | None) -> None:
 
 
 def _split(
-    model: object, models: Collection[str], profiles: Collection[str]
+    model: object, models: Collection[str], profiles: Callable[[], Collection[str]]
 ) -> tuple[str, str | None]:
     """Returns (base model, profile); no profile unless it is one."""
     if isinstance(model, str) and model not in models:
         base, _, name = model.rpartition(":")
-        if base in models and name in profiles:
+        if base in models and name in profiles():
             return base, name
     return "", None

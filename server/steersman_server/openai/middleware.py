@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Protocol
 from uuid import uuid4
 
@@ -93,7 +94,7 @@ class SteeringMiddleware:
             else:
                 # NOTE: a profile that is not for this caller goes on to vLLM, which does not know
                 # it: the answer is the same as for one that does not exist.
-                body = read_body(data, admission.models, admission.profiles_of(caller))
+                body = read_body(data, admission.models, partial(admission.profiles_of, caller))
                 scope, request_id = _with_request_id(scope)
                 decision = await admission.admit(caller, path, body, request_id)
                 running = admission.running(caller, decision)
