@@ -7,6 +7,7 @@ import os
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import structlog
@@ -143,10 +144,10 @@ class SteeringService:
             decision = await self._decide(caller, path, body)
         except SteersmanError as error:
             self.metrics.refused(caller.name, error)
-            self.decisions.write(refused(request_id, path, caller, error))
+            self.decisions.write(partial(refused, request_id, path, caller, error))
             raise
         self.metrics.decided(decision)
-        self.decisions.write(decided(request_id, path, caller, decision))
+        self.decisions.write(partial(decided, request_id, path, caller, decision))
         return decision
 
     async def _decide(self, caller: Caller, path: str, body: Body) -> Decision:

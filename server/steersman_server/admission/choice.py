@@ -31,7 +31,7 @@ def first_rule(policy: Policy, inbound: Inbound, ask: Ask, trace: Trace) -> Rule
         missing = _missing(rule.when, inbound, ask)
         trace.note(
             f"policy rule {rule.name!r}",
-            rule.when.model_dump(mode="json", exclude_defaults=True),
+            rule.when,
             "holds" if missing is None else missing,
         )
         if missing is None:

@@ -41,7 +41,10 @@ class Dosed:
     plan: SteeringPlan | None
     """None when nothing is added."""
     applied: tuple[AppliedVector, ...]
-    scope: Scope
+    scope: Scope | None
+
+
+NOTHING = Dosed(None, (), None)
 
 
 def dose(asked: Doses, tenant: Tenant, snapshot: RegistrySnapshot, engine: EngineFacts) -> Dosed:

@@ -18,7 +18,7 @@ from ..policies.profile import Profile
 from ..policies.steering import Steering
 from .choice import doses_of, first_rule
 from .decision import Decision
-from .dosing import Doses, dose
+from .dosing import NOTHING, Dosed, Doses, dose
 from .engine_facts import EngineFacts
 from .inbound import Inbound
 from .refusals import NotAllowedError, NotFoundError
@@ -119,7 +119,7 @@ class _Resolution:
     def _request(self, field: SteeringRequest | bool) -> Decision:
         """Step 4: the request's own steering."""
         allowed = self.inbound.caller.unrestricted or self._enabled(STEERING_OVERRIDE)
-        self.trace.note("request", _shown(field), "allowed" if allowed else "not allowed")
+        self.trace.note("request", field, "allowed" if allowed else "not allowed")
         if not allowed:
             raise NotAllowedError(
                 "requests of this tenant may not name their own steering; remove 'steering', or "
@@ -129,7 +129,7 @@ class _Resolution:
                 param=PARAM,
             )
         if isinstance(field, bool):
-            return self._unsteered("request_off")
+            return self._decided("request_off")
         asked = Doses(field.vectors, field.scope, field.schedule)
         decision = self._dosed(asked, "request")
         if field.required and decision.switched_off:
@@ -159,7 +159,7 @@ class _Resolution:
             return None
         reason = f"policy:{rule.name}"
         if not isinstance(rule.steer, Steering):
-            return self._unsteered(reason)
+            return self._decided(reason)
         return self._operators(rule.steer, reason, may_fall_back=True)
 
     def _by_profile(self, profile: Profile) -> Decision:
@@ -171,9 +171,9 @@ class _Resolution:
     def _default(self) -> Decision:
         """Step 7: the tenant's default, else unsteered."""
         default = self.inbound.caller.tenant.default
-        self.trace.note("default", _shown(default), "unsteered" if default is None else "chosen")
+        self.trace.note("default", default, "unsteered" if default is None else "chosen")
         if default is None:
-            return self._unsteered("default")
+            return self._decided("default")
         return self._operators(default, "default", may_fall_back=True)
 
     def _operators(self, steering: Steering, reason: str, *, may_fall_back: bool) -> Decision:
@@ -184,29 +184,26 @@ class _Resolution:
         try:
             doses = doses_of(steering, self._ask)
             if doses is None:
-                return self._unsteered(reason)
-            return replace(self._dosed(doses, reason), by_operator=may_fall_back)
+                return self._decided(reason)
+            return self._dosed(doses, reason, by_operator=may_fall_back)
         except CallerError as error:
             if not may_fall_back:
                 raise
-            return unavailable(self._unsteered(reason), self.inbound, error, self.trace)
+            return unavailable(self._decided(reason), self.inbound, error, self.trace)
 
-    def _dosed(self, asked: Doses, reason: str) -> Decision:
+    def _dosed(self, asked: Doses, reason: str, *, by_operator: bool = False) -> Decision:
         """Returns the decision to apply these, but for vectors whose flag is off."""
         off = tuple(text for text in asked.vectors if not self._vector_is_on(text))
-        left = {text: dial for text, dial in asked.vectors.items() if text not in off}
-        if off and not left:
-            return replace(self._unsteered("flag_off"), switched_off=off)
-        dosed = dose(
-            replace(asked, vectors=left), self.inbound.caller.tenant, self.situation.snapshot,
-            self.situation.engine,
-        )  # fmt: skip
+        if off:
+            left = {text: dial for text, dial in asked.vectors.items() if text not in off}
+            if not left:
+                return self._decided("flag_off", switched_off=off, by_operator=by_operator)
+            asked = replace(asked, vectors=left)
+        tenant, situation = self.inbound.caller.tenant, self.situation
+        dosed = dose(asked, tenant, situation.snapshot, situation.engine)
         for vector in dosed.applied:
             self.trace.note("dose", f"{vector.name}@{vector.version}", f"alpha {vector.alpha:g}")
-        return replace(
-            self._unsteered(reason), plan=dosed.plan, applied=dosed.applied, scope=dosed.scope,
-            switched_off=off,
-        )  # fmt: skip
+        return self._decided(reason, dosed, switched_off=off, by_operator=by_operator)
 
     def _vector_is_on(self, text: str) -> bool:
         try:
@@ -219,13 +216,17 @@ class _Resolution:
         field = self.inbound.steering
         if isinstance(field, SteeringRequest) and field.required:
             raise _required(why)
-        return self._unsteered(reason)
+        return self._decided(reason)
 
-    def _unsteered(self, reason: str) -> Decision:
+    def _decided(
+        self, reason: str, dosed: Dosed = NOTHING, *, switched_off: tuple[str, ...] = (),
+        by_operator: bool = False,
+    ) -> Decision:  # fmt: skip
         return Decision(
-            plan=None, applied=(), reason=reason, revision=self.situation.snapshot.revision,
+            plan=dosed.plan, applied=dosed.applied, reason=reason,
+            revision=self.situation.snapshot.revision, scope=dosed.scope,
             tenant=self.inbound.caller.name, intent=self.inbound.intent,
-            flags=tuple(self.asked.values()),
+            flags=tuple(self.asked.values()), switched_off=switched_off, by_operator=by_operator,
         )  # fmt: skip
 
     def _enabled(self, flag: str) -> bool:
@@ -274,9 +275,3 @@ def _allowed(inbound: Inbound) -> str:
     if inbound.caller.unrestricted:
         return "unrestricted"
     return "may use " + (", ".join(inbound.caller.tenant.vectors) or "no vector")
-
-
-def _shown(value: object) -> object:
-    if isinstance(value, Steering | SteeringRequest):
-        return value.model_dump(mode="json", exclude_defaults=True)
-    return value

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from pydantic import BaseModel
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -23,7 +25,7 @@ class Trace(Protocol):
     """Where steps are told."""
 
     def note(self, step: str, given: Any, outcome: str) -> None:
-        """Takes one step."""
+        """Takes one step; what was given is written out only where steps are kept."""
         ...
 
 
@@ -45,4 +47,6 @@ class Steps:
 
     def note(self, step: str, given: Any, outcome: str) -> None:
         """Keeps one step."""
+        if isinstance(given, BaseModel):
+            given = given.model_dump(mode="json", exclude_defaults=True)
         self.steps.append(Step(step, given, outcome))

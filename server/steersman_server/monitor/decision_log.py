@@ -15,7 +15,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -30,6 +30,9 @@ MAX_WAITING = 20_000
 EVERY_S = 0.2
 """Lines wait for others this long: a thread that wakes for each would stand in the loop's way."""
 
+_Waiting = tuple[float, Callable[[], dict[str, Any]]]
+"""Unix time, line."""
+
 
 class DecisionLog:
     """Takes lines from the event loop, writes them from a thread of its own."""
@@ -38,19 +41,21 @@ class DecisionLog:
         self.folder = data_dir / FOLDER
         self.lost = 0
         """Lines that were not written."""
-        self._lines: queue.SimpleQueue[Mapping[str, Any] | None] = queue.SimpleQueue()
+        self._lines: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    def write(self, line: Mapping[str, Any]) -> None:
-        """Has a line written, soon; never raises, never waits."""
+    def write(self, line: Callable[[], dict[str, Any]]) -> None:
+        """Has a line written, soon; never raises, never waits.
+
+        line: gives it; called from the thread, so it must only look at what does not change.
+        """
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="decision-log", daemon=True)
             self._thread.start()
         if self._lines.qsize() >= MAX_WAITING:
             self.lost += 1
             return
-        at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        self._lines.put({"at": at, **line})
+        self._lines.put((time.time(), line))
 
     def close(self) -> None:
         """Returns when what was taken is written."""
@@ -69,13 +74,17 @@ class DecisionLog:
             going_on = None not in lines
             self._append([line for line in lines if line is not None])
 
-    def _append(self, lines: Sequence[Mapping[str, Any]]) -> None:
+    def _append(self, lines: Sequence[_Waiting]) -> None:
         try:
-            append(self.folder, lines)
+            append(self.folder, [{"at": _iso(at), **line()} for at, line in lines])
         except OSError as error:
             before, self.lost = self.lost, self.lost + len(lines)
             if before == 0 or before // 1000 != self.lost // 1000:
                 log.warning("decisions_not_written", lost=self.lost, message=str(error))
+
+
+def _iso(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
 
 
 def append(folder: Path, lines: Sequence[Mapping[str, Any]]) -> None:

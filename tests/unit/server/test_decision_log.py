@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
@@ -20,9 +21,9 @@ from tests.unit.server.samples import resolve_field
 def test_what_was_decided_is_read_back_newest_first(tmp_path):
     log = DecisionLog(tmp_path)
     decision = resolve_field({"vectors": {"empathy": 0.5}})
-    log.write(decided("r1", "/v1/completions", LOCAL_CALLER, decision))
+    log.write(lambda: decided("r1", "/v1/completions", LOCAL_CALLER, decision))
     error = CallerError("a message with the prompt in it", code="vector_not_found")
-    log.write(refused("r2", "/v1/completions", Caller("acme", Tenant(), "k1"), error))
+    log.write(lambda: refused("r2", "/v1/completions", Caller("acme", Tenant(), "k1"), error))
     log.close()
     second, first = read_backwards(tmp_path)
     assert first["applied"] == [{"vector": "empathy", "version": 2, "alpha": 0.5}]
@@ -50,14 +51,14 @@ def test_a_folder_that_cannot_be_written_costs_lines_and_nothing_else(tmp_path):
     (tmp_path / "decisions").write_text("in the way")
     log = DecisionLog(tmp_path)
     for n in range(5):
-        log.write({"n": n})
+        log.write(partial(dict, n=n))
     log.close()
     assert log.lost == 5
 
 
 def test_a_line_that_was_cut_off_is_left_out(tmp_path):
     log = DecisionLog(tmp_path)
-    log.write({"n": 1})
+    log.write(partial(dict, n=1))
     log.close()
     (path,) = (tmp_path / "decisions").iterdir()
     path.write_bytes(path.read_bytes() + b'{"at": "2026')
@@ -81,8 +82,9 @@ def test_the_command_filters_and_exports(tmp_path, capsys):
 
     log = DecisionLog(tmp_path)
     for n, (tenant, reason) in enumerate([("acme", "default"), ("other", "safety_override")] * 2):
-        log.write({"tenant": tenant, "reason": reason, "n": n, "flags": {"dose": f"v{n}"}})
-    log.write({"tenant": "acme", "refused": "steering_not_allowed", "n": 4})
+        flags = {"dose": f"v{n}"}
+        log.write(partial(dict, tenant=tenant, reason=reason, n=n, flags=flags))
+    log.write(partial(dict, tenant="acme", refused="steering_not_allowed", n=4))
     log.close()
 
     def lines(*options: str) -> list[int]:
