@@ -52,6 +52,8 @@ RULES = [
      "steer": {"vectors": {"empathy": 0.5}}},
     {"name": "others", "steer": {"vectors": {"empathy": 0.25}}},
 ]  # fmt: skip
+UNSTEERED_RULES = [{**rule, "steer": False} for rule in RULES]
+"""The same questions, answered by no steering: admission alone, without the engine's part."""
 STOCK = "plain vLLM"
 FIGURES: dict[str, Any] = {}
 ROWS: list[dict[str, Any]] = []
@@ -93,12 +95,13 @@ def test_admission_beside_plain_vllm(model, redis, keys, tmp_path):
     """Both servers run all the time; one is loaded after the other, and the order changes."""
     stock = start_stock(model, tmp_path / "stock.log")
     ours = start(model, tmp_path / "data", tmp_path / "log", "--redis-url", redis.url,
-                 "--intents", str(DEMO), *MANY)  # fmt: skip
+                 "--intents", str(DEMO), *MANY, compiled=True)  # fmt: skip
     try:
         targets = [
             Target(STOCK, stock, str(model), "none"),
             Target("Steersman, unsteered tenant", ours, str(model), keys["plain"]),
-            Target("Steersman, policy, intent, steered", ours, str(model), keys["steered"]),
+            Target("Steersman, policy and intent, unsteered", ours, str(model), keys["decided"]),
+            Target("Steersman, policy and intent, steered", ours, str(model), keys["steered"]),
         ]
         for target in targets:
             load(target, next(iter(LOADS)))
@@ -133,10 +136,11 @@ async def configure(url: str, bound_to: str) -> dict[str, str]:
     made = {}
     async with RegistryStore(url) as store:
         await store.publish(vector, name="empathy", fingerprint=bound_to, actor="bench")
-        for name in ("plain", "steered", *(f"tenant{k}" for k in range(200))):
+        for name in ("plain", "decided", "steered", *(f"tenant{k}" for k in range(200))):
             await create_tenant(store, name, {"vectors": ["empathy"]}, actor="bench")
         await set_policy(store, "steered", {"rules": RULES}, actor="bench")
-        for name in ("plain", "steered"):
+        await set_policy(store, "decided", {"rules": UNSTEERED_RULES}, actor="bench")
+        for name in ("plain", "decided", "steered"):
             made[name] = (await create_key(store, tenant=name, actor="bench")).secret
     return made
 
@@ -146,7 +150,7 @@ def start_stock(model: Path, log: Path) -> Server:
     command = [
         sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model),
         "--host", "127.0.0.1", "--port", str(port),
-        "--dtype", "float32", "--enforce-eager", "--max-model-len", "512", *MANY,
+        "--dtype", "float32", "--max-model-len", "512", *MANY,
     ]  # fmt: skip
     environment = {**ENVIRONMENT, "VLLM_PLUGINS": ""}
     with log.open("wb") as out:

@@ -79,13 +79,15 @@ def free_port() -> int:
 
 
 def start(
-    model: Path, data_dir: Path, log: Path, *args: str, env: dict[str, str] | None = None
-) -> Server:
+    model: Path, data_dir: Path, log: Path, *args: str, env: dict[str, str] | None = None,
+    compiled: bool = False,
+) -> Server:  # fmt: skip
     """Starts a server and returns when it answers; fails with its log when it does not."""
     port = free_port()
     command = [
         STEERSMAN, "serve", model, "--data-dir", data_dir, "--port", port, "--dtype", "float32",
-        "--enforce-eager", "--max-model-len", 512, "--max-num-seqs", 16, *args,
+        "--max-model-len", 512, "--max-num-seqs", 16,
+        *(() if compiled else ("--enforce-eager",)), *args,
     ]  # fmt: skip
     with log.open("wb") as out:
         process = subprocess.Popen(
