@@ -6,30 +6,13 @@ counted together, as `other`.
 
 from __future__ import annotations
 
-from prometheus_client import Counter
-
 from steersman_vectors.errors import SteersmanError
 
 from ..admission.decision import Decision
+from .catalogue import INTENTS, REFUSALS, REQUESTS, SAFETY, VARIANTS
 
 MAX_TENANTS = 200
 OTHER = "other"
-
-REQUESTS = Counter(
-    "steering_requests",
-    "Requests that admission decided about.",
-    ["tenant", "reason", "outcome"],
-)
-REFUSALS = Counter("steering_refusals", "Requests refused by admission.", ["code"])
-INTENTS = Counter(
-    "steering_intents", "Classified user turns; `none` where it abstained.", ["intent"]
-)
-SAFETY = Counter(
-    "steering_safety_overrides", "Requests served unsteered for a safety intent.", ["tenant"]
-)
-VARIANTS = Counter(
-    "steering_flag_variants", "Requests in which a flag's variant had a say.", ["flag", "variant"]
-)
 
 
 class DecisionMetrics:

@@ -1,0 +1,246 @@
+"""Every metric that the server exposes at `/metrics`, beside vLLM's own.
+
+`docs/metrics.md` is made of this list (`make metrics-page`), and a test compares both with what a
+running server shows. Base units; counters end in `_total` on the wire. Tenants are labels of
+counters only. With several API processes a gauge says how theirs are put together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from prometheus_client import Counter, Gauge, Histogram
+
+Kind = Literal["counter", "gauge", "histogram"]
+Together = Literal["livesum", "livemax", "livemin", "mostrecent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """One metric, as the page tells it."""
+
+    group: str
+    name: str
+    """As Prometheus stores it: counters with `_total`."""
+    kind: Kind
+    help: str
+    labels: tuple[str, ...]
+
+
+CATALOGUE: list[Declared] = []
+
+
+def _counter(group: str, name: str, help_: str, *labels: str) -> Counter:
+    CATALOGUE.append(Declared(group, f"{name}_total", "counter", help_, labels))
+    return Counter(name, help_, labels)
+
+
+def _gauge(group: str, name: str, help_: str, *labels: str, together: Together) -> Gauge:
+    CATALOGUE.append(Declared(group, name, "gauge", help_, labels))
+    return Gauge(name, help_, labels, multiprocess_mode=together)
+
+
+def _histogram(
+    group: str, name: str, help_: str, *labels: str, buckets: Sequence[float]
+) -> Histogram:
+    CATALOGUE.append(Declared(group, name, "histogram", help_, labels))
+    return Histogram(name, help_, labels, buckets=tuple(buckets))
+
+
+def _seconds(low: float, high: float) -> list[float]:
+    """Returns bounds 1, 2.5, 5 of each decade from `low` to `high`."""
+    bounds = [m * 10.0**e for e in range(-6, 3) for m in (1.0, 2.5, 5.0)]
+    return [round(b, 9) for b in bounds if low <= b <= high]
+
+
+DECISIONS = "Decisions"
+REQUESTS = _counter(
+    DECISIONS, "steering_requests",
+    "Requests that admission decided about. outcome: steered, unsteered, refused.",
+    "tenant", "reason", "outcome",
+)  # fmt: skip
+REFUSALS = _counter(DECISIONS, "steering_refusals", "Requests refused by admission.", "code")
+FALLBACKS = _counter(
+    DECISIONS, "steering_fallbacks",
+    "Requests served unsteered because a tenant's own steering could not be had.", "code",
+)  # fmt: skip
+APPLIED = _counter(
+    DECISIONS, "steering_applied",
+    "Vectors applied to requests. preset: `none` where a number was given.",
+    "vector", "version", "preset",
+)  # fmt: skip
+ALPHA = _histogram(
+    DECISIONS, "steering_alpha", "Alpha of vectors applied to requests.", "vector",
+    buckets=[-4, -2, -1, -0.5, -0.25, 0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 1.5, 2, 4, 8, 16],
+)  # fmt: skip
+INTENTS = _counter(
+    DECISIONS, "steering_intents", "Classified user turns; `none` where it abstained.", "intent"
+)
+SAFETY = _counter(
+    DECISIONS, "steering_safety_overrides", "Requests served unsteered for a safety intent.",
+    "tenant",
+)  # fmt: skip
+VARIANTS = _counter(
+    DECISIONS, "steering_flag_variants", "Requests in which a flag's variant had a say.",
+    "flag", "variant",
+)  # fmt: skip
+ADMISSION = _histogram(
+    DECISIONS, "steering_admission_seconds",
+    "Time that a request waits for its decision: intent, rules, limits, residency.",
+    buckets=_seconds(5e-5, 1.0),
+)  # fmt: skip
+INTAKE = _histogram(
+    DECISIONS, "steering_plan_build_seconds",
+    "Time to bind a plan to its prompt: turns found in the token ids, reach checked.",
+    buckets=_seconds(1e-5, 0.1),
+)  # fmt: skip
+DECISIONS_LOST = _counter(
+    DECISIONS, "steering_decisions_lost", "Lines of the decision log that were not written."
+)
+
+REGISTRY = "Registry"
+REVISION = _gauge(
+    REGISTRY, "steering_registry_revision",
+    "Revision that requests see; of several API processes the oldest.", together="livemin",
+)  # fmt: skip
+AGE = _gauge(
+    REGISTRY, "steering_registry_age_seconds",
+    "Since the registry last confirmed that revision; of several processes the longest.",
+    together="livemax",
+)  # fmt: skip
+STALE = _gauge(
+    REGISTRY, "steering_registry_stale",
+    "1 while the registry is silent and requests are served from the last known state.",
+    together="livemax",
+)  # fmt: skip
+REGISTRY_ERRORS = _counter(
+    REGISTRY, "steering_registry_errors", "Failed attempts to follow the registry.", "code"
+)
+KILLED = _gauge(
+    REGISTRY, "steering_kill_switch", "1 while the kill switch is on.", together="livemax"
+)
+MISMATCHED = _gauge(
+    REGISTRY, "steering_vectors_mismatched",
+    "Vectors whose newest version was made for another base model than the one served.",
+    together="livemax",
+)  # fmt: skip
+
+ENGINE = "Engine"
+INFO = _gauge(
+    ENGINE, "steering_info", "1; what runs.", "version", "vllm", "model", "fingerprint",
+    together="mostrecent",
+)  # fmt: skip
+SELF_TEST = _gauge(
+    ENGINE, "steering_self_test_passed",
+    "1 while every steered layer of every worker has its hook, as the boot self-test saw it; "
+    "0 once one has lost it.", together="livemin",
+)  # fmt: skip
+SELF_TEST_SECONDS = _gauge(
+    ENGINE, "steering_self_test_seconds", "What the boot self-test took.", together="livemax"
+)
+WORKERS = _gauge(
+    ENGINE, "steering_workers", "Workers that answered the last question.", together="livemax"
+)
+RESIDENT = _gauge(
+    ENGINE, "steering_resident_vectors", "Vectors held in a worker's host memory.", "worker",
+    together="mostrecent",
+)  # fmt: skip
+RESIDENT_BYTES = _gauge(
+    ENGINE, "steering_resident_bytes", "What they take.", "worker", together="mostrecent"
+)
+ROWS = _gauge(
+    ENGINE, "steering_rows", "Rows for distinct plans in a worker's device memory.", "worker",
+    together="mostrecent",
+)  # fmt: skip
+ROWS_IN_USE = _gauge(
+    ENGINE, "steering_rows_in_use", "Rows that running requests use.", "worker",
+    together="mostrecent",
+)  # fmt: skip
+ROWS_HIGH = _gauge(
+    ENGINE, "steering_rows_high_water", "Most rows that were ever in use at once.", "worker",
+    together="mostrecent",
+)  # fmt: skip
+TRACKED = _gauge(
+    ENGINE, "steering_tracked_requests", "Requests with a plan that a worker knows.", "worker",
+    together="mostrecent",
+)  # fmt: skip
+TOKENS = _counter(
+    ENGINE, "steering_tokens", "Token positions computed with a gate that is not 0.", "worker"
+)
+STEPS = _counter(
+    ENGINE, "steering_steps",
+    "Engine steps. kind: unsteered; routed; settled, where nothing had to be written.",
+    "worker", "kind",
+)  # fmt: skip
+STEP_SECONDS = _counter(
+    ENGINE, "steering_step_host_seconds",
+    "Host time that steering took of engine steps, requests that came and went included.",
+    "worker",
+)  # fmt: skip
+LOADS = _counter(ENGINE, "steering_vector_loads", "Vectors made resident.", "worker")
+LOAD_SECONDS = _counter(
+    ENGINE, "steering_vector_load_seconds", "Time to make vectors resident, beside the steps.",
+    "worker",
+)  # fmt: skip
+ENGINE_ERRORS = _counter(
+    ENGINE, "steering_engine_errors", "Questions that the workers did not answer.", "code"
+)
+
+QUALITY = "Quality of sampled answers"
+ANSWERS = _counter(
+    QUALITY, "steering_quality_answers",
+    "Sampled answers. steered: yes, no. verdict: fine, degenerate.",
+    "tenant", "steered", "verdict",
+)  # fmt: skip
+FINDINGS = _counter(
+    QUALITY, "steering_quality_findings",
+    "What was found in sampled answers: repetition, script_switch, language_switch, empty, "
+    "truncated, gibberish, refusal. One answer may have several.",
+    "steered", "finding",
+)  # fmt: skip
+VECTOR_ANSWERS = _counter(
+    QUALITY, "steering_quality_vector_answers", "Sampled steered answers, by applied vector.",
+    "vector", "version", "verdict",
+)  # fmt: skip
+VARIANT_ANSWERS = _counter(
+    QUALITY, "steering_quality_variant_answers",
+    "Sampled answers, by the variant of a flag that had a say.", "flag", "variant", "verdict",
+)  # fmt: skip
+LOGPROB = _histogram(
+    QUALITY, "steering_quality_logprob",
+    "Mean log-probability (nats) of an answer's tokens under the model that gave it.", "steered",
+    buckets=[-8, -6, -4, -3, -2.5, -2, -1.5, -1.25, -1, -0.75, -0.5, -0.35, -0.25, -0.1, 0],
+)  # fmt: skip
+LOGPROB_FALL = _histogram(
+    QUALITY, "steering_quality_logprob_fall",
+    "By how much (nats) a steered answer's mean log-probability is below the mean of the same "
+    "tenant's unsteered answers.",
+    buckets=[-1, -0.5, -0.25, -0.1, 0, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5],
+)  # fmt: skip
+ANSWER_TOKENS = _histogram(
+    QUALITY, "steering_quality_answer_tokens", "Length of an answer in tokens.", "steered",
+    buckets=[1, 4, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192],
+)  # fmt: skip
+VARIANT_TOKENS = _histogram(
+    QUALITY, "steering_quality_variant_tokens", "Length of an answer in tokens, by flag variant.",
+    "flag", "variant", buckets=[1, 4, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192],
+)  # fmt: skip
+VARIANT_LOGPROB = _histogram(
+    QUALITY, "steering_quality_variant_logprob",
+    "Mean log-probability (nats) of an answer's tokens, by flag variant.", "flag", "variant",
+    buckets=[-8, -6, -4, -3, -2.5, -2, -1.5, -1.25, -1, -0.75, -0.5, -0.35, -0.25, -0.1, 0],
+)  # fmt: skip
+SKIPPED = _counter(
+    QUALITY, "steering_quality_skipped", "Answers that were sampled and not looked at.", "why"
+)
+BACKOFFS = _counter(
+    QUALITY, "steering_backoffs",
+    "Times that steering was scaled down or switched off by itself. action: scaled, off, restored.",
+    "tenant", "action",
+)  # fmt: skip
+BACKED_OFF = _gauge(
+    QUALITY, "steering_backed_off_tenants", "Tenants whose steering is backed off now.",
+    together="livemax",
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""The quality of live answers: sampled, judged beside the requests, and what follows from it."""
