@@ -1,1 +1,1 @@
-"""What can be seen of an answer's quality without running a model: used on live traffic, in sweeps."""
+"""What can be seen of an answer without running a model: on live traffic, and in sweeps."""
