@@ -99,9 +99,12 @@ class Words(WholeText):
         within: dict[str, str] = {}
         left = STRANGE_CHARS
         for word in different:
-            within[word] = word[: max(0, left - STRANGE_WORD)]
-            left -= len(within[word]) + STRANGE_WORD
-        return [within[word] for word in strange]
+            left -= STRANGE_WORD
+            if left <= 0:
+                break
+            within[word] = word[:left]
+            left -= len(word)
+        return [within.get(word, "") for word in strange]
 
     def _pieces(self, words: list[str]) -> list[tuple[int, ...]]:
         """Returns the ids of each word, and remembers those of short words."""
