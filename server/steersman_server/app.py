@@ -21,6 +21,7 @@ from .control import (
 from .control.admin_edge import PREFIX
 from .control.admin_errors import NoAdminRoute
 from .engine.vllm_api import served_chat_template
+from .logs import configure_logs
 from .openai.middleware import SteeringMiddleware
 from .routes import router
 from .service import SteeringService
@@ -56,14 +57,13 @@ class SteeringEndpointPlugin:
         if self.settings is None:
             app.add_middleware(SteeringMiddleware, admission=lambda: None)
         else:
-            app.add_middleware(
-                SteeringMiddleware,
-                admission=lambda: self.service,
-                max_body_bytes=self.settings.max_body_bytes,
-            )
+            app.add_middleware(SteeringMiddleware, admission=lambda: self.service)
             redact_access_log()
             app.add_middleware(
-                AccessMiddleware, settings=self.settings.access, service=lambda: self.service
+                AccessMiddleware,
+                settings=self.settings.access,
+                service=lambda: self.service,
+                max_body_bytes=self.settings.max_body_bytes,
             )
 
     async def init_state(self, engine_client: Any, state: Any, args: Namespace) -> None:
@@ -79,4 +79,5 @@ class SteeringEndpointPlugin:
 
 def endpoint_plugin() -> SteeringEndpointPlugin:
     """Returns the plugin; the entry point that vLLM loads."""
+    configure_logs()
     return SteeringEndpointPlugin()

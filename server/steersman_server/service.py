@@ -19,6 +19,7 @@ from steersman_vectors.registry.local_copy import LocalCopy
 from steersman_vectors.registry.snapshot import RegistrySnapshot
 from steersman_vectors.registry.store import RegistryStore
 
+from .admission.admitted import Admitted
 from .admission.decision import Decision
 from .admission.engine_facts import EngineFacts
 from .admission.inbound import Caller, Inbound, texts_of, user_of
@@ -138,20 +139,28 @@ class SteeringService:
             frozenset() if self.classifier is None else self.classifier.safety_labels,
         )  # fmt: skip
 
-    async def admit(self, caller: Caller, path: str, body: Body, request_id: str = "") -> Decision:
-        """Returns the decision for a request, its vectors resident in every worker."""
+    async def admit(self, caller: Caller, path: str, body: Body, request_id: str = "") -> Admitted:
+        """Returns the decision for a request that has its place, its vectors in every worker."""
         try:
-            decision = await self._decide(caller, path, body)
+            admitted = await self._admit(caller, path, body)
         except SteersmanError as error:
             self.metrics.refused(caller.name, error)
-            self.decisions.write(partial(refused, request_id, path, caller, error))
+            line = partial(refused, request_id, path, caller, error.code, error.http_status)
+            self.decisions.write(line)
             raise
-        self.metrics.decided(decision)
-        self.decisions.write(partial(decided, request_id, path, caller, decision))
-        return decision
+        self.metrics.decided(admitted.decision)
+        self.decisions.write(partial(decided, request_id, path, caller, admitted.decision))
+        return admitted
+
+    async def _admit(self, caller: Caller, path: str, body: Body) -> Admitted:
+        place = self.limits.running(caller)
+        try:
+            return Admitted(await self._decide(caller, path, body), place)
+        except BaseException:
+            place.withdraw()
+            raise
 
     async def _decide(self, caller: Caller, path: str, body: Body) -> Decision:
-        self.limits.check(caller)
         situation = self.situation()
         inbound = Inbound(
             caller,
@@ -181,12 +190,9 @@ class SteeringService:
             return None
         return await self.classifier.classify(turn)
 
-    def running(self, caller: Caller, decision: Decision) -> AbstractContextManager[None]:
-        """Takes the caller's place, and returns a context under which `generate` uses the plan.
-
-        Raises `TooManyRequestsError`.
-        """
-        return _both(self.limits.running(caller), running_plan(decision.plan))
+    def running(self, admitted: Admitted) -> AbstractContextManager[None]:
+        """Returns a context under which `generate` uses the plan; it gives the place back."""
+        return _both(admitted.place, running_plan(admitted.decision.plan))
 
     def _show(self, snapshot: RegistrySnapshot) -> None:
         """Shows a snapshot to requests, or nothing: raises `OperatorError(registry_corrupt)`."""

@@ -11,7 +11,7 @@ from steersman_vectors.engine_contract import SERVER_ENV
 from steersman_vectors.model_dir import ModelShape
 
 from .access.settings import AccessSettings
-from .openai.body import MAX_BODY_BYTES
+from .access.whole_body import MAX_BODY_BYTES
 
 
 class ServerSettings(BaseModel):

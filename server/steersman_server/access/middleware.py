@@ -13,17 +13,20 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from steersman_vectors.errors import CallerError, SteersmanError
 
-from ..admission.inbound import Caller
 from ..configuration import Configuration
 from ..openai.errors import not_enabled, send_error
 from .caller import check_role, find_caller, find_operator
 from .routes import RouteClass, classify
 from .settings import AccessSettings
+from .whole_body import MAX_BODY_BYTES, read_whole, replay
 
 CALLER = "steersman.caller"
-FIND_CALLER = "steersman.find_caller"
-"""Finds the caller anew: a body may come long after the headers, and keys and limits change."""
 OPERATOR = "steersman.operator"
+BODY = "steersman.body"
+"""The whole body, for those who need not read it again."""
+MAX_ADMIN_BYTES = 40 * 1024 * 1024
+"""Vector files come by the admin API; their own limit is a little lower, and tells the remedy."""
+BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Gatekeeper(Protocol):
@@ -39,11 +42,13 @@ class AccessMiddleware:
     """Classes each path, and lets in whom it is for."""
 
     def __init__(
-        self, app: ASGIApp, settings: AccessSettings, service: Callable[[], Gatekeeper | None]
-    ) -> None:
+        self, app: ASGIApp, settings: AccessSettings, service: Callable[[], Gatekeeper | None],
+        max_body_bytes: int = MAX_BODY_BYTES,
+    ) -> None:  # fmt: skip
         self.app = app
         self.settings = settings
         self.service = service
+        self.max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one ASGI connection."""
@@ -51,19 +56,41 @@ class AccessMiddleware:
             await send({"type": "websocket.close", "code": 1008, "reason": "closed"})
             return
         if scope["type"] == "http":
-            try:
-                scope = self._let_in(scope)
-            except SteersmanError as error:
-                await send_error(send, error)
-                return
+            path = route_path(scope)
+            route_class = classify(path, self.settings.opened, self.settings.public)
+            if route_class is not RouteClass.OPEN:
+                try:
+                    entered = await self._enter(scope, receive, path, route_class)
+                except SteersmanError as error:
+                    await send_error(send, error)
+                    return
+                if entered is None:
+                    return  # the client went away while it sent the body
+                scope, receive = entered
         await self.app(scope, receive, send)
 
-    def _let_in(self, scope: Scope) -> Scope:
-        """Returns the scope with who is calling in it; raises `SteersmanError`."""
-        path = route_path(scope)
-        route_class = classify(path, self.settings.opened, self.settings.public)
-        if route_class is RouteClass.OPEN:
-            return scope
+    async def _enter(
+        self, scope: Scope, receive: Receive, path: str, route_class: RouteClass
+    ) -> tuple[Scope, Receive] | None:
+        """Returns what the app is given: who is calling, and the whole body.
+
+        A body may come long after its headers, and keys and limits change meanwhile: who sends it
+        is asked before it is read, and again once it is there. Raises `SteersmanError`.
+        """
+        let_in = self._who(scope, path, route_class)
+        found = let_in()
+        if scope.get("method") in BODILESS:
+            return {**scope, **found}, receive
+        limit = self.max_body_bytes
+        if route_class is RouteClass.ADMIN:
+            limit = max(limit, MAX_ADMIN_BYTES)
+        body = await read_whole(receive, limit)
+        if body is None:
+            return None
+        return {**scope, **let_in(), BODY: body}, replay(body, receive)
+
+    def _who(self, scope: Scope, path: str, route_class: RouteClass) -> Callable[[], Scope]:
+        """Returns what finds out who is calling; it and this raise `SteersmanError`."""
         if route_class is RouteClass.CLOSED:
             raise RouteClosedError(
                 f"{path[:200]} is not served here. If it is a route of vLLM's that operators need, "
@@ -75,14 +102,17 @@ class AccessMiddleware:
             raise not_enabled()
         headers = headers_of(scope)
 
-        def caller() -> Caller:
-            return find_caller(self.settings, service.configuration, headers, datetime.now(UTC))
+        def caller() -> Scope:
+            configuration, now = service.configuration, datetime.now(UTC)
+            return {CALLER: find_caller(self.settings, configuration, headers, now)}
 
-        if route_class is RouteClass.TENANT:
-            return {**scope, CALLER: caller(), FIND_CALLER: caller}
-        operator = find_operator(self.settings, service.configuration, headers, datetime.now(UTC))
-        check_role(operator, "admin" if route_class is RouteClass.OPENED else "viewer")
-        return {**scope, OPERATOR: operator}
+        def operator() -> Scope:
+            configuration, now = service.configuration, datetime.now(UTC)
+            found = find_operator(self.settings, configuration, headers, now)
+            check_role(found, "admin" if route_class is RouteClass.OPENED else "viewer")
+            return {OPERATOR: found}
+
+        return caller if route_class is RouteClass.TENANT else operator
 
 
 class RouteClosedError(CallerError):

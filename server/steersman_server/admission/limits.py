@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from .inbound import Caller
@@ -24,6 +23,25 @@ class _Use:
     tokens: float = math.nan
     """Requests that may come at once; NaN until the first."""
     filled_at: float = 0.0
+
+
+class Place:
+    """A request's place among its tenant's."""
+
+    def __init__(self, use: _Use) -> None:
+        self._use = use
+
+    def __enter__(self) -> None:
+        """Does nothing: it is taken already."""
+
+    def __exit__(self, *_: object) -> None:
+        """Gives it back."""
+        self._use.running -= 1
+
+    def withdraw(self) -> None:
+        """Gives it back as if it had never been asked for: the request was refused."""
+        self._use.running -= 1
+        self._use.tokens += 1.0
 
 
 class Limits:
@@ -58,8 +76,8 @@ class Limits:
                 retry_after_s=wait_s,
             )
 
-    def running(self, caller: Caller) -> AbstractContextManager[None]:
-        """Takes a place at once, and returns a context that gives it back at its end.
+    def running(self, caller: Caller) -> Place:
+        """Takes a place at once, and returns it: a context that gives it back at its end.
 
         Raises `TooManyRequestsError`.
         """
@@ -67,7 +85,7 @@ class Limits:
         use = self._refilled(caller)
         use.running += 1
         use.tokens -= 1.0
-        return _until_done(use)
+        return Place(use)
 
     def _refilled(self, caller: Caller) -> _Use:
         use = self._uses.setdefault(caller.name, _Use())
@@ -81,11 +99,3 @@ class Limits:
             use.tokens = min(room, use.tokens + gained)
         use.filled_at = now
         return use
-
-
-@contextmanager
-def _until_done(use: _Use) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        use.running -= 1

@@ -10,6 +10,7 @@ import typer
 
 from steersman_vectors.errors import CallerError, OperatorError, SteersmanError
 
+from ..logs import configure_logs
 from . import audit, decisions, explain, fingerprint, serve
 from .flags import flags
 from .intents import app as intents
@@ -72,6 +73,7 @@ def root(
 
 def main() -> NoReturn:
     """Runs the command line and exits; expected errors end in one line, never in a traceback."""
+    configure_logs()
     try:
         app(prog_name="steersman")
     except SteersmanError as error:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from steersman_vectors.errors import SteersmanError
-
 from ..admission.decision import Decision
 from ..admission.inbound import Caller
 
@@ -35,11 +33,11 @@ def decided(request_id: str, path: str, caller: Caller, decision: Decision) -> d
     return line
 
 
-def refused(request_id: str, path: str, caller: Caller, error: SteersmanError) -> dict[str, Any]:
+def refused(
+    request_id: str, path: str, caller: Caller, code: str, http_status: int
+) -> dict[str, Any]:
     """Returns the line of a request that was not."""
-    return {
-        **_who(request_id, path, caller), "refused": error.code, "status": error.http_status,
-    }  # fmt: skip
+    return {**_who(request_id, path, caller), "refused": code, "status": http_status}
 
 
 def _who(request_id: str, path: str, caller: Caller) -> dict[str, Any]:

@@ -43,6 +43,8 @@ class DecisionLog:
         """Lines that were not written."""
         self._lines: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._cut = False
+        """Whether the file ends within a line of ours."""
 
     def write(self, line: Callable[[], dict[str, Any]]) -> None:
         """Has a line written, soon; never raises, never waits.
@@ -76,30 +78,49 @@ class DecisionLog:
 
     def _append(self, lines: Sequence[_Waiting]) -> None:
         try:
-            append(self.folder, [{"at": _iso(at), **line()} for at, line in lines])
-        except OSError as error:
-            before, self.lost = self.lost, self.lost + len(lines)
-            if before == 0 or before // 1000 != self.lost // 1000:
-                log.warning("decisions_not_written", lost=self.lost, message=str(error))
+            made = [{"at": _iso(at), **line()} for at, line in lines]
+            written = append(self.folder, made, after_cut=self._cut)
+        except Exception as error:
+            # Whatever it is: the thread goes on, or nothing would be written from here on.
+            self._lose(len(lines), error)
+            return
+        self._cut = written < len(lines)
+        if self._cut:
+            self._lose(len(lines) - written, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+
+    def _lose(self, lines: int, error: Exception) -> None:
+        before, self.lost = self.lost, self.lost + lines
+        if before == 0 or before // 1000 != self.lost // 1000:
+            log.warning("decisions_not_written", lost=self.lost, message=str(error))
 
 
 def _iso(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
 
 
-def append(folder: Path, lines: Sequence[Mapping[str, Any]]) -> None:
-    """Appends lines to the day's file, as one write; raises `OSError`."""
+def append(folder: Path, lines: Sequence[Mapping[str, Any]], *, after_cut: bool = False) -> int:
+    """Appends lines to the day's file, as one write; returns how many are whole in it.
+
+    after_cut: whether the last write ended within a line, which the next must not be glued to.
+    Raises `OSError`.
+    """
     if not lines:
-        return
-    data = "".join(json.dumps(line) + "\n" for line in lines).encode()
+        return 0
+    data = [json.dumps(line).encode() + b"\n" for line in lines]
+    if after_cut:
+        data[0] = b"\n" + data[0]
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = file_of(folder, datetime.now(UTC).date())
     fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
-        if os.write(fd, data) != len(data):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        left = os.write(fd, b"".join(data))
     finally:
         os.close(fd)
+    whole = 0
+    while whole < len(data) and left >= len(data[whole]):
+        left -= len(data[whole])
+        whole += 1
+    return whole
 
 
 def read_backwards(data_dir: Path, since: datetime | None = None) -> Iterator[dict[str, Any]]:

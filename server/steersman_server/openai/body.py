@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from starlette.types import Receive
-
 from steersman_vectors.errors import CallerError
 from steersman_vectors.plan import EXTRA_ARGS_KEY
-
-MAX_BODY_BYTES = 16 * 1024 * 1024
-"""What is parsed holds up the whole process meanwhile: at most some tenths of a second."""
-BODY_S = 120.0
-"""Longest that a client may take to send it."""
-
-
-class BodyTooLargeError(CallerError):
-    """More than is read."""
-
-    http_status = 413
-
-
-class BodyTooSlowError(CallerError):
-    """The rest did not come."""
-
-    http_status = 408
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,32 +22,6 @@ class Body:
     """The `steering` field as it came; None when it is absent."""
     profile: str | None = None
     """From the model field, `BASE:profile`; the route sees `BASE`."""
-
-
-async def read_whole(receive: Receive, limit: int, timeout_s: float = BODY_S) -> bytes:
-    """Returns a request's body; raises `BodyTooLargeError` or `BodyTooSlowError`."""
-    parts: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(timeout_s):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    return b"".join(parts)
-                parts.append(message.get("body", b""))
-                size += len(parts[-1])
-                if size > limit:
-                    raise BodyTooLargeError(
-                        f"the body has more than {limit} bytes; operators allow more with "
-                        "--max-body-mib",
-                        code="body_too_large",
-                    )
-                if not message.get("more_body", False):
-                    return b"".join(parts)
-    except TimeoutError as error:
-        raise BodyTooSlowError(
-            f"the body did not come within {timeout_s:g} s", code="body_too_slow"
-        ) from error
 
 
 def read_body(

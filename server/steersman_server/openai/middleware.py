@@ -15,15 +15,16 @@ from functools import partial
 from typing import Protocol
 from uuid import uuid4
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from steersman_vectors.errors import CallerError, SteersmanError
 
-from ..access.middleware import CALLER, FIND_CALLER, route_path
+from ..access.middleware import BODY, CALLER, route_path
 from ..access.routes import GENERATION_ROUTES, TENANT_ROUTES
-from ..admission.decision import Decision
+from ..access.whole_body import MAX_BODY_BYTES, read_whole, replay
+from ..admission.admitted import Admitted
 from ..admission.inbound import LOCAL_CALLER, Caller
-from .body import MAX_BODY_BYTES, Body, read_body, read_whole
+from .body import Body, read_body
 from .echo import Echo
 from .errors import not_enabled, send_error
 from .models import ModelList
@@ -45,12 +46,12 @@ class Admission(Protocol):
         """Returns the profiles that a caller may choose."""
         ...
 
-    async def admit(self, caller: Caller, path: str, body: Body, request_id: str) -> Decision:
-        """Returns the decision for a request, its vectors resident; or raises."""
+    async def admit(self, caller: Caller, path: str, body: Body, request_id: str) -> Admitted:
+        """Returns what was decided, the vectors resident and a place taken; or raises."""
         ...
 
-    def running(self, caller: Caller, decision: Decision) -> AbstractContextManager[None]:
-        """Returns a context under which `generate` uses the plan; raises when there is no room."""
+    def running(self, admitted: Admitted) -> AbstractContextManager[None]:
+        """Returns a context under which `generate` uses the plan; gives the place back."""
         ...
 
 
@@ -85,8 +86,10 @@ class SteeringMiddleware:
     async def _generation(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
         admission = self.admission()
         try:
-            data = await read_whole(receive, self.max_body_bytes)
-            caller: Caller = scope.get(FIND_CALLER, lambda: LOCAL_CALLER)()
+            data = await self._body(scope, receive)
+            if data is None:
+                return
+            caller: Caller = scope.get(CALLER, LOCAL_CALLER)
             if admission is None:
                 body = read_body(data)
                 if body.steering:
@@ -96,23 +99,24 @@ class SteeringMiddleware:
                 # it: the answer is the same as for one that does not exist.
                 body = read_body(data, admission.models, partial(admission.profiles_of, caller))
                 scope, request_id = _with_request_id(scope)
-                decision = await admission.admit(caller, path, body, request_id)
-                running = admission.running(caller, decision)
+                admitted = await admission.admit(caller, path, body, request_id)
         except SteersmanError as error:
             await send_error(send, error)
             return
         scope = {**scope, "headers": _with_length(scope["headers"], len(body.data))}
-        again = _replay(body.data, receive)
+        again = replay(body.data, receive)
         if admission is None:
             await self.app(scope, again, send)
             return
-        with running:
-            await self.app(scope, again, Echo(decision, send))
+        with admission.running(admitted):
+            await self.app(scope, again, Echo(admitted.decision, send))
 
     async def _other_route(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
         """Passes the request on, unless it asks for steering where there is none."""
         try:
-            data = await read_whole(receive, self.max_body_bytes)
+            data = await self._body(scope, receive)
+            if data is None:
+                return
             steering = read_body(data).steering
             if steering or (_has_type(scope, b"multipart/form-data") and _has_field(data)):
                 raise CallerError(
@@ -123,7 +127,13 @@ class SteeringMiddleware:
         except SteersmanError as error:
             await send_error(send, error)
             return
-        await self.app(scope, _replay(data, receive), send)
+        await self.app(scope, replay(data, receive), send)
+
+    async def _body(self, scope: Scope, receive: Receive) -> bytes | None:
+        """Returns the body, which the gate has read where there is one; None: nobody waits."""
+        if BODY in scope:
+            return scope[BODY]  # type: ignore[no-any-return]
+        return await read_whole(receive, self.max_body_bytes)
 
     def _model_list(self, scope: Scope, send: Send) -> Send:
         admission = self.admission()
@@ -149,20 +159,6 @@ def _has_field(form: bytes) -> bool:
         line[:20].lower() == b"content-disposition:" and _FORM_FIELD.search(line)
         for line in form.split(b"\r\n")
     )
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """Returns a `receive` that gives the body once and then what the client sends (disconnect)."""
-    given = False
-
-    async def again() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return again
 
 
 def _with_request_id(scope: Scope) -> tuple[Scope, str]:

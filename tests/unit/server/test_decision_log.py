@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from functools import partial
@@ -14,7 +15,6 @@ from steersman_server.monitor.decision_line import decided, refused
 from steersman_server.monitor.decision_log import DecisionLog, read_backwards
 from steersman_server.monitor.metrics import MAX_TENANTS, OTHER, DecisionMetrics
 from steersman_server.tenants.tenant import Tenant
-from steersman_vectors.errors import CallerError
 from tests.unit.server.samples import resolve_field
 
 
@@ -22,14 +22,13 @@ def test_what_was_decided_is_read_back_newest_first(tmp_path):
     log = DecisionLog(tmp_path)
     decision = resolve_field({"vectors": {"empathy": 0.5}})
     log.write(lambda: decided("r1", "/v1/completions", LOCAL_CALLER, decision))
-    error = CallerError("a message with the prompt in it", code="vector_not_found")
-    log.write(lambda: refused("r2", "/v1/completions", Caller("acme", Tenant(), "k1"), error))
+    caller = Caller("acme", Tenant(), "k1")
+    log.write(lambda: refused("r2", "/v1/completions", caller, "vector_not_found", 400))
     log.close()
     second, first = read_backwards(tmp_path)
     assert first["applied"] == [{"vector": "empathy", "version": 2, "alpha": 0.5}]
     assert (first["tenant"], first["reason"], first["request_id"]) == ("local", "request", "r1")
     assert (second["refused"], second["status"], second["key"]) == ("vector_not_found", 400, "k1")
-    assert "prompt" not in json.dumps(second)
 
 
 def test_processes_append_to_one_file_without_mixing_lines(tmp_path):
@@ -54,6 +53,31 @@ def test_a_folder_that_cannot_be_written_costs_lines_and_nothing_else(tmp_path):
         log.write(partial(dict, n=n))
     log.close()
     assert log.lost == 5
+
+
+def test_a_line_that_cannot_be_made_costs_its_batch_and_not_the_thread(tmp_path):
+    log = DecisionLog(tmp_path)
+    log._append([(0.0, partial(dict, n=0)), (0.0, lambda: 1 / 0)])  # what the thread calls
+    assert log.lost == 2
+    log.write(partial(dict, n=1))
+    log.close()
+    assert [line["n"] for line in read_backwards(tmp_path)] == [1]
+
+
+def test_a_write_that_was_cut_short_is_counted_and_spoils_no_other(tmp_path, monkeypatch):
+    log = DecisionLog(tmp_path)
+    write, room = os.write, [100]
+
+    def short(fd, data):
+        return write(fd, data[: room.pop()] if room else data)
+
+    monkeypatch.setattr(os, "write", short)
+    waiting = [(0.0, partial(dict, n=n, pad="x" * 20)) for n in range(4)]
+    log._append(waiting)
+    log._append([(0.0, partial(dict, n=9))])
+    lines = [line["n"] for line in read_backwards(tmp_path)]
+    assert lines == [9, 0]
+    assert log.lost == 3
 
 
 def test_a_line_that_was_cut_off_is_left_out(tmp_path):

@@ -13,7 +13,10 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from steersman_server.access.routes import GENERATION_ROUTES
-from steersman_server.openai.body import check_beside, read_whole
+from steersman_server.access.whole_body import read_whole
+from steersman_server.admission.admitted import Admitted
+from steersman_server.admission.limits import Limits
+from steersman_server.openai.body import check_beside
 from steersman_server.openai.middleware import SteeringMiddleware
 from steersman_vectors.errors import CallerError, OperatorError
 from tests.unit.server.samples import resolve_field
@@ -44,11 +47,11 @@ class FakeAdmission:
         decision = resolve_field(body.steering)
         if decision.plan is not None:
             check_beside(body.payload, decision.scope)
-        return decision
+        return Admitted(decision, Limits().running(caller))
 
     @contextmanager
-    def running(self, caller, decision):
-        self.plans.append(decision.plan)
+    def running(self, admitted):
+        self.plans.append(admitted.decision.plan)
         yield
 
 

@@ -54,7 +54,7 @@ def service(tmp_path, monkeypatch):
 
 
 async def admit(service, steering):
-    return await service.admit(LOCAL_CALLER, CHAT, Body(b"", {}, steering))
+    return (await service.admit(LOCAL_CALLER, CHAT, Body(b"", {}, steering))).decision
 
 
 async def test_what_is_admitted_is_resident(service):
@@ -125,7 +125,7 @@ async def test_what_a_request_names_is_never_replaced_by_nothing(service):
     asked = Body(b"", {}, {"vectors": {"empathy": 0.5}})
     with pytest.raises(OperatorError, match="no room"):
         await service.admit(BASE, CHAT, asked)
-    served = await service.admit(BASE, CHAT, Body(b"", {}))
+    served = (await service.admit(BASE, CHAT, Body(b"", {}))).decision
     assert (served.plan, served.fallback.code) == (None, "vector_not_loadable")
 
 
@@ -134,7 +134,7 @@ async def test_a_template_of_its_own_is_about_the_assistants_turns_only(service)
     own = {"chat_template": "{{ messages }}"}
     for scope in ("generation", "all"):
         asked = Body(b"", own, {**field, "scope": scope})
-        assert (await service.admit(LOCAL_CALLER, CHAT, asked)).plan is not None
+        assert (await service.admit(LOCAL_CALLER, CHAT, asked)).decision.plan is not None
     with pytest.raises(CallerError, match="chat template"):
         await service.admit(LOCAL_CALLER, CHAT, Body(b"", own, field))
 
@@ -158,3 +158,35 @@ async def test_only_safety_overrides_are_counted_as_such(service):
         service.metrics.decided(replace(decision, tenant="counted-here", reason=reason))
         counts.append(counter._value.get())
     assert counts == [0, 1]
+
+
+async def test_who_finds_no_place_is_refused_before_anything_is_decided(service, monkeypatch):
+    """Six of eight at once were told 429, and logged and counted as steered."""
+    release, lines, counted = asyncio.Event(), [], []
+
+    async def slow(path, payload):
+        await release.wait()
+
+    steering = Steering(vectors={"plain": 0.1})
+    caller = Caller("acme", Tenant(vectors=("*",), max_concurrent=2, default=steering))
+    service.classifier = SimpleNamespace(safety_labels=frozenset({"safety"}))
+    monkeypatch.setattr(service, "intent_of", slow)
+    monkeypatch.setattr(service.decisions, "write", lambda line: lines.append(line()))
+    monkeypatch.setattr(service.metrics, "refused", lambda name, error: counted.append(error.code))
+    asked = [asyncio.create_task(service.admit(caller, CHAT, Body(b"", {}))) for _ in range(8)]
+    await asyncio.sleep(0)
+    release.set()
+    got = await asyncio.gather(*asked, return_exceptions=True)
+    admitted = [each for each in got if not isinstance(each, Exception)]
+    assert len(admitted) == 2
+    assert counted == ["too_many_concurrent_requests"] * 6
+    assert sum("applied" in line for line in lines) == 2
+    assert sum(line.get("status") == 429 for line in lines) == 6
+
+
+async def test_what_is_refused_takes_no_place(service):
+    caller = Caller("acme", Tenant(requests_per_minute=1, max_concurrent=1))
+    for _ in range(5):
+        with pytest.raises(CallerError):
+            await service.admit(caller, CHAT, Body(b"", {}, {"vectors": {"plain": 1}}))
+    (await service.admit(caller, CHAT, Body(b"", {}))).place.withdraw()

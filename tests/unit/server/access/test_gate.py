@@ -15,8 +15,9 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from steersman_server.access.middleware import (
+    BODY,
     CALLER,
-    FIND_CALLER,
+    MAX_ADMIN_BYTES,
     OPERATOR,
     AccessMiddleware,
     route_path,
@@ -26,7 +27,6 @@ from steersman_server.access.settings import access_settings
 from steersman_server.configuration import Configuration
 from steersman_server.tenants.keys import make_key
 from steersman_server.tenants.tenant import Tenant
-from steersman_vectors.errors import SteersmanError
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 KEYS = {
@@ -172,28 +172,69 @@ def test_every_class_is_reached():
     assert {classify(path, ("/sleep",)) for path in paths} == set(RouteClass)
 
 
-async def test_whose_request_it_is_is_asked_again_once_the_body_is_there():
-    """The headers may come long before it; keys and limits change meanwhile."""
-    service = SimpleNamespace(configuration=CONFIGURATION)
-    found = []
+async def through_the_gate(path, who, receive, service, **options):
+    """Returns the scope that the app was given, None when it was not asked, and what was sent."""
+    given, sent = [], []
 
     async def inner(scope, receive, send):
-        await receive()
-        found.append(scope[FIND_CALLER]().tenant.dose_cap)
-        service.configuration = Configuration(tenants={"acme": Tenant()})
-        with pytest.raises(SteersmanError, match="API key is needed"):
-            scope[FIND_CALLER]()
-        await JSONResponse({})(scope, receive, send)
-
-    async def receive():
-        service.configuration = replace(CONFIGURATION, tenants={"acme": Tenant(dose_cap=0.25)})
-        return {"type": "http.request", "body": b"{}", "more_body": False}
+        given.append(scope)
+        assert (await receive())["body"] == scope[BODY]
 
     async def send(message):
-        pass
+        sent.append(message)
 
-    headers = [(b"authorization", f"Bearer {KEYS['tenant'].secret}".encode())]
-    scope = {"type": "http", "method": "POST", "path": "/v1/completions", "headers": headers}
-    access = access_settings(api_keys=(), admin_key=None, on_loopback=True)
-    await AccessMiddleware(inner, access, lambda: service)(scope, receive, send)
-    assert found == [0.25]
+    headers = [(b"authorization", f"Bearer {KEYS[who].secret}".encode())]
+    scope = {"type": "http", "method": "POST", "path": path, "headers": headers}
+    access = access_settings(api_keys=(), admin_key=None, on_loopback=True, opened=("/sleep",))
+    await AccessMiddleware(inner, access, lambda: service, **options)(scope, receive, send)
+    return (given[0] if given else None), sent
+
+
+@pytest.mark.parametrize(
+    ("path", "who"),
+    [("/v1/completions", "tenant"), ("/tokenize", "tenant"), ("/admin/v1/tenants", "viewer"),
+     ("/sleep", "admin")],
+)  # fmt: skip
+async def test_whose_request_it_is_is_asked_again_once_the_body_is_there(path, who):
+    """The headers may come long before it; keys and limits change meanwhile."""
+    service = SimpleNamespace(configuration=CONFIGURATION)
+    after = replace(CONFIGURATION, tenants={"acme": Tenant(dose_cap=0.25)})
+
+    async def receive():
+        service.configuration = after
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    scope, _ = await through_the_gate(path, who, receive, service)
+    assert scope[BODY] == b"{}"
+    assert who != "tenant" or scope[CALLER].tenant.dose_cap == 0.25
+    others = {k: v for k, v in CONFIGURATION.keys.items() if v[0] != KEYS[who].id}
+    after = replace(CONFIGURATION, keys=others)
+    service.configuration = CONFIGURATION
+    scope, sent = await through_the_gate(path, who, receive, service)
+    assert (scope, sent[0]["status"]) == (None, 401)
+
+
+@pytest.mark.parametrize(("path", "who", "limit"), [
+    ("/v1/completions", "tenant", 100), ("/tokenize", "tenant", 100), ("/sleep", "admin", 100),
+    ("/admin/v1/tenants", "viewer", MAX_ADMIN_BYTES),
+])  # fmt: skip
+async def test_no_route_reads_a_body_without_end(path, who, limit):
+    service = SimpleNamespace(configuration=CONFIGURATION)
+    read = 0
+
+    async def endless():
+        nonlocal read
+        read += limit // 8
+        return {"type": "http.request", "body": bytes(limit // 8), "more_body": True}
+
+    scope, sent = await through_the_gate(path, who, endless, service, max_body_bytes=100)
+    assert (scope, sent[0]["status"]) == (None, 413)
+    assert read <= 2 * limit
+
+
+async def test_a_body_that_broke_off_reaches_nobody():
+    async def cut():
+        return {"type": "http.disconnect"}
+
+    service = SimpleNamespace(configuration=CONFIGURATION)
+    assert await through_the_gate("/v1/completions", "tenant", cut, service) == (None, [])

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from model2vec import StaticModel
+from tokenizers import Tokenizer
 
 from steersman_server.intent.bounds import TURN_CHARS
 from steersman_server.intent.static_embedding import (
     SHIPPED,
     StaticEmbedding,
     load_embedding,
-    sentence_starts,
+    sentence_bounds,
 )
 from steersman_server.intent.tokens import STRANGE_CHARS, WholeText, Words
 from steersman_vectors.errors import CallerError
@@ -35,8 +36,8 @@ def twin_of(text: str) -> np.ndarray:
 def within_bounds(text: str) -> bool:
     tokens = EMBEDDING.tokens
     assert isinstance(tokens, Words)
-    words = tokens._words(text)
-    return tokens._bounded(words) == words
+    strange = [word for word in tokens._words(text) if word not in tokens._vocabulary]
+    return tokens._bounded(strange) == strange
 
 
 def assert_equals_its_twin(text: str) -> None:
@@ -64,6 +65,7 @@ def test_equals_model2vec(text: str) -> None:
         "combi\u0301ning \u0301alone İstanbul ẞ",
         "non\u00a0breaking\u2003spaces\u3000everywhere\u0085here",
         "👩‍👩‍👧 and 🏳️‍🌈",
+        "next\u0085line, “don’t”! é,\u0301.é ,\u2028_ΣΑΣ_ΣΑΣ",
     ],
 )
 def test_equals_model2vec_on_difficult_texts(text: str) -> None:
@@ -93,7 +95,7 @@ def test_views_are_the_text_and_its_sentences(chosen: list[str]) -> None:
 def test_where_sentences_begin() -> None:
     def starts(text: str) -> list[int]:
         ids = EMBEDDING.ids(text)
-        return sentence_starts(ids, EMBEDDING._ends).tolist()
+        return sentence_bounds(ids, EMBEDDING._ends)[:-1]
 
     assert starts("one two three four. one two three four.") == [0, 5]
     assert starts("... one two!") == [0, 1, 2, 3]
@@ -118,14 +120,22 @@ def test_a_sentence_in_a_long_text_has_its_own_view() -> None:
 
 
 class Spy:
-    """A tokenizer that counts the characters it is given."""
+    """A tokenizer, and its model, that counts the characters it is given."""
 
-    def __init__(self, tokenizer: object) -> None:
+    def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer, self.chars = tokenizer, 0
 
     def encode(self, text: str | list[str], **options: object) -> object:
         self.chars += len(text) if isinstance(text, str) else sum(map(len, text))
-        return self.tokenizer.encode(text, **options)  # type: ignore[attr-defined]
+        return self.tokenizer.encode(text, **options)
+
+    @property
+    def model(self) -> Spy:
+        return self
+
+    def tokenize(self, word: str) -> object:
+        self.chars += len(word)
+        return self.tokenizer.model.tokenize(word)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +158,20 @@ def test_memory_of_words_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(fresh.tokens, Words)
     for i in range(100):
         fresh.ids(f"strangeword{i}")
-    assert len(fresh.tokens._known) - len(fresh.tokens._vocabulary) <= 11
+        assert len(fresh.tokens._remembered) <= 11
+    fresh.ids("longer" * 20)
+    assert "longer" * 20 not in fresh.tokens._remembered
+
+
+def test_words_remembered_so_far_are_told_where_the_memory_is_full(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("steersman_server.intent.tokens.REMEMBERED", 10)
+    fresh = load_embedding(SHIPPED).tokens
+    seen = " ".join(f"strangeword{i}" for i in range(11))
+    assert fresh.ids(seen) == fresh.ids(seen)
+    text = f"{seen} anotherstrangeword"
+    assert fresh.ids(text) == WholeText(fresh.tokenizer, fresh.unknown).ids(text)
 
 
 def test_beyond_the_bound_only_strange_words_are_left_out() -> None:

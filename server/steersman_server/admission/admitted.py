@@ -1,0 +1,17 @@
+"""A request that was let in: what was decided, and its place among its tenant's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .decision import Decision
+from .limits import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """What admission gives to the edge."""
+
+    decision: Decision
+    place: Place
+    """To be given back when the request is done."""
