@@ -97,7 +97,7 @@ def test_a_step_is_always_down(policy, answers, degenerate, scale, idle_s):
         (Counts(20, 20), 0.25, math.inf, 0.0),  # below the floor
         (Counts(20, 20), 0.0, math.inf, None),
         (Counts(20, 1), 1.0, math.inf, None),
-        (Counts(20, 4), 1.0, math.inf, None),  # four times the limit, by chance once in 2,000
+        (Counts(20, 4), 1.0, math.inf, None),  # four times the limit, and yet chance
         (Counts(20, 5), 1.0, math.inf, 0.5),
         (Counts(1000, 50), 1.0, math.inf, None),  # at the limit
         (Counts(1000, 73), 1.0, math.inf, 0.5),
