@@ -1,4 +1,4 @@
-"""Every command in docs/tenants.md, policies.md, audit.md, backoff.md is run, in the page's order."""
+"""Every command of the pages on tenants, policies, audit and back-off is run, in their order."""
 
 from __future__ import annotations
 
