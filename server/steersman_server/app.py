@@ -12,6 +12,7 @@ from .access.middleware import AccessMiddleware
 from .access.redaction import redact_access_log
 from .control import (
     audit_routes,
+    backoff_routes,
     flag_routes,
     kill_switch_routes,
     policy_routes,
@@ -33,6 +34,7 @@ ADMIN_ROUTES = (
     flag_routes,
     kill_switch_routes,
     policy_routes,
+    backoff_routes,
     vector_routes,
     audit_routes,
 )

@@ -15,6 +15,7 @@ from .flags.definition import FlagRecord
 from .flags.evaluate import FlagSet
 from .policies.policy import NO_POLICY, Policy
 from .policies.profile import Profile
+from .tenants.backoff import BackedOff
 from .tenants.keys import ApiKey
 from .tenants.tenant import Tenant
 
@@ -36,6 +37,7 @@ MODELS: Mapping[DocumentKind, type[BaseModel]] = {
     "policy": Policy,
     "profile": Profile,
     "switch": Switch,
+    "backoff": BackedOff,
 }
 
 
@@ -50,6 +52,8 @@ class Configuration:
     policies: Mapping[str, Policy] = field(default_factory=dict)
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     kill_switch: Switch | None = None
+    backoffs: Mapping[str, BackedOff] = field(default_factory=dict)
+    """Tenants that are backed off."""
     parsed: Mapping[str, tuple[str, BaseModel]] = field(default_factory=dict, repr=False)
     """Field -> (text, what it says): what did not change is not parsed again."""
 
@@ -76,6 +80,7 @@ class Configuration:
             policies=by_kind["policy"],
             profiles=dict(sorted(by_kind["profile"].items())),
             kill_switch=by_kind["switch"].get(KILL_SWITCH),
+            backoffs=by_kind["backoff"],
             parsed=parsed,
         )
 

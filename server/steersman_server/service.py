@@ -41,6 +41,7 @@ from .monitor.metrics import DecisionMetrics
 from .openai.body import Body, check_beside
 from .openai.models import profiles_of
 from .processes import ProcessBoard, ProcessReport
+from .quality.backoff_actor import BackoffActor
 from .settings import ServerSettings
 from .vector_supply import VectorSupply
 
@@ -81,6 +82,10 @@ class SteeringService:
         self.view = View(registry.snapshot, Configuration.of(registry.snapshot.documents))
         self.store = RegistryStore(settings.registry_url, known=lambda: registry.snapshot)
         """For operators; nothing that a request needs goes through it."""
+        self.backoff = BackoffActor(
+            self.store, self.view.configuration, self.view.snapshot.revision,
+            label=self.metrics.label,
+        )  # fmt: skip
         self.processes = ProcessBoard(settings.data_dir / "processes", settings.server_pid)
         self.supply = VectorSupply(
             registry.reader, registry.local, link, engine.fingerprint, engine.why_not
@@ -115,6 +120,7 @@ class SteeringService:
         service = cls(settings, registry, link, engine, self_test, classifier)
         await service.supply.fetch(registry.snapshot)
         service._report()
+        service.backoff.start()
         service._background = [
             asyncio.create_task(service.supply.load(registry.snapshot)),
             asyncio.create_task(
@@ -137,6 +143,7 @@ class SteeringService:
         return Situation(
             self.view.snapshot, self.view.configuration, self.engine, self.kill_file.reason(),
             frozenset() if self.classifier is None else self.classifier.safety_labels,
+            self.backoff.backoffs,
         )  # fmt: skip
 
     async def admit(self, caller: Caller, path: str, body: Body, request_id: str = "") -> Admitted:
@@ -198,6 +205,7 @@ class SteeringService:
         """Shows a snapshot to requests, or nothing: raises `OperatorError(registry_corrupt)`."""
         configuration = Configuration.of(snapshot.documents, self.view.configuration)
         self.view = View(snapshot, configuration)
+        self.backoff.shown(configuration, snapshot.revision)
 
     def _report(self) -> None:
         """Tells this server's other processes where this one stands."""

@@ -14,7 +14,7 @@ from ..intent.contract import Intent
 
 Reason = str
 """`request`, `profile:NAME`, `policy:RULE`, `default`, `flag_off`, `kill_switch`,
-`safety_override` or `request_off`."""
+`backed_off`, `safety_override` or `request_off`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,8 @@ class Decision:
     """Of flags with variants that had a say."""
     switched_off: tuple[str, ...] = ()
     """Vectors that were asked for and whose flag is off."""
+    scale: float = 1.0
+    """What the tenant's back-off multiplied every alpha by; 0: it switched steering off."""
     fallback: Fallback | None = None
     by_operator: bool = False
     """Whether a profile, rule or default chose the vectors, and not the request."""
@@ -59,7 +61,7 @@ class Decision:
     def unsteered(self, error: SteersmanError) -> Decision:
         """Returns the decision to serve without what could not be had."""
         fallback = Fallback(error.code, error.message)
-        return replace(self, plan=None, applied=(), scope=None, fallback=fallback)
+        return replace(self, plan=None, applied=(), scope=None, scale=1.0, fallback=fallback)
 
     def body_field(self) -> dict[str, Any]:
         """Returns the response's `steering` field."""
@@ -86,6 +88,8 @@ class Decision:
             field["flags"] = {flag.flag: flag.variant for flag in self.flags}
         if self.switched_off:
             field["switched_off"] = list(self.switched_off)
+        if self.scale != 1.0:
+            field["backed_off"] = self.scale
         if self.fallback is not None:
             field["fallback"] = {"code": self.fallback.code, "message": self.fallback.message}
         return field

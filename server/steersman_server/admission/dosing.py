@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from steersman_vectors.card import Preset, Scope
@@ -47,9 +47,14 @@ class Dosed:
 NOTHING = Dosed(None, (), None)
 
 
-def dose(asked: Doses, tenant: Tenant, snapshot: RegistrySnapshot, engine: EngineFacts) -> Dosed:
-    """Returns the plan for what is asked.
+def dose(
+    asked: Doses, tenant: Tenant, snapshot: RegistrySnapshot, engine: EngineFacts,
+    scale: float = 1.0,
+) -> Dosed:  # fmt: skip
+    """Returns the plan for what is asked, every alpha multiplied by `scale`.
 
+    scale: from 0 to 1. What is asked is held against the limits as it stands, so a back-off refuses
+    nothing and lets nothing in; what is applied is then below them.
     Raises `CallerError`: vector_not_found, vector_model_mismatch, vector_retired, preset_not_found,
     steering_not_allowed, alpha_out_of_range, dose_out_of_range, vector_repeated, scale_not_served,
     vector_layers_not_served, schedule_conflict, scope_conflict, chat_template_unsupported.
@@ -74,6 +79,8 @@ def dose(asked: Doses, tenant: Tenant, snapshot: RegistrySnapshot, engine: Engin
     check_reach(doses, engine.largest_value, f"{PARAM}.vectors")
     scope = asked.scope or _agreed("scope", scopes) or engine.default_scope
     schedule = asked.schedule or _agreed("schedule", schedules) or CONSTANT
+    if scale != 1.0:
+        applied = [replace(vector, alpha=vector.alpha * scale) for vector in applied]
     plan = _plan(applied, _available(scope, engine), schedule)
     return Dosed(plan if plan.terms else None, tuple(applied), scope)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 
 from steersman_vectors.errors import CallerError, OperatorError
 from steersman_vectors.names import parse_ref
@@ -16,6 +16,7 @@ from ..flags.definition import VECTOR_PREFIX
 from ..flags.evaluation import Evaluation
 from ..policies.profile import Profile
 from ..policies.steering import Steering
+from ..tenants.backoff import BackedOff
 from .choice import doses_of, first_rule
 from .decision import Decision
 from .dosing import NOTHING, Dosed, Doses, dose
@@ -37,6 +38,16 @@ class Situation:
     """Why steering is switched off on this machine; None when it is not."""
     safety_labels: Collection[str] = ()
     """Intents that are served unsteered."""
+    local_backoffs: Mapping[str, BackedOff] = field(default_factory=dict)
+    """Tenants that this process backed off, which the registry does not know yet."""
+
+    def backoff_of(self, tenant: str) -> BackedOff | None:
+        """Returns what the tenant is backed off to: of here and the registry the lower."""
+        known = self.configuration.backoffs.get(tenant)
+        local = self.local_backoffs.get(tenant)
+        if known is None or local is None:
+            return known or local
+        return min(known, local, key=lambda backed_off: backed_off.scale)
 
     @property
     def killed(self) -> str | None:
@@ -68,6 +79,9 @@ def wants_intent(inbound: Inbound, situation: Situation) -> bool:
         return False
     context = inbound.flag_context()
     flags = configuration.flags
+    backed_off = situation.backoff_of(name)
+    if backed_off is not None and backed_off.scale == 0.0:
+        return False
     on = flags.enabled(STEERING, context) and flags.enabled(STEERING_INTENT, context)
     return on and situation.killed is None
 
@@ -79,6 +93,7 @@ class _Resolution:
         self.inbound = inbound
         self.situation = situation
         self.trace = trace
+        self.backed_off = situation.backoff_of(inbound.caller.name)
         self.context: FlagContext = inbound.flag_context()
         self.asked: dict[str, Evaluation] = {}
 
@@ -96,14 +111,25 @@ class _Resolution:
         return self._default() if profile is None else self._by_profile(profile)
 
     def _switched_off(self) -> Decision | None:
-        """Step 2: kill switch, then the flag `steering`."""
+        """Step 2: kill switch, the flag `steering`, a back-off down to nothing."""
         killed = self.situation.killed
         self.trace.note("kill switch", killed, "off" if killed is None else "on: unsteered")
         if killed is not None:
             return self._off("kill_switch", "operators have pulled the kill switch")
-        on = self._enabled(STEERING)
-        return (
-            None if on else self._off("flag_off", f"the flag {STEERING!r} is off for this tenant")
+        if not self._enabled(STEERING):
+            return self._off("flag_off", f"the flag {STEERING!r} is off for this tenant")
+        if self.backed_off is None:
+            return None
+        scale, tenant = self.backed_off.scale, self.inbound.caller.name
+        self.trace.note("back-off", self.backed_off,
+                        f"every alpha times {scale:g}" if scale else "unsteered")  # fmt: skip
+        if scale > 0.0:
+            return None
+        return self._off(
+            "backed_off",
+            "too many of this tenant's steered answers were degenerate; an operator restores its "
+            f"steering with `steersman tenants backoff clear {tenant}`",
+            scale=0.0,
         )
 
     def _safety(self) -> Decision | None:
@@ -200,10 +226,11 @@ class _Resolution:
                 return self._decided("flag_off", switched_off=off, by_operator=by_operator)
             asked = replace(asked, vectors=left)
         tenant, situation = self.inbound.caller.tenant, self.situation
-        dosed = dose(asked, tenant, situation.snapshot, situation.engine)
+        scale = 1.0 if self.backed_off is None else self.backed_off.scale
+        dosed = dose(asked, tenant, situation.snapshot, situation.engine, scale)
         for vector in dosed.applied:
             self.trace.note("dose", f"{vector.name}@{vector.version}", f"alpha {vector.alpha:g}")
-        return self._decided(reason, dosed, switched_off=off, by_operator=by_operator)
+        return self._decided(reason, dosed, switched_off=off, by_operator=by_operator, scale=scale)
 
     def _vector_is_on(self, text: str) -> bool:
         try:
@@ -212,21 +239,22 @@ class _Resolution:
             return True  # `dose` says what is wrong with it
         return self._enabled(VECTOR_PREFIX + name)
 
-    def _off(self, reason: str, why: str) -> Decision:
-        field = self.inbound.steering
-        if isinstance(field, SteeringRequest) and field.required:
+    def _off(self, reason: str, why: str, scale: float = 1.0) -> Decision:
+        asked = self.inbound.steering
+        if isinstance(asked, SteeringRequest) and asked.required:
             raise _required(why)
-        return self._decided(reason)
+        return self._decided(reason, scale=scale)
 
     def _decided(
         self, reason: str, dosed: Dosed = NOTHING, *, switched_off: tuple[str, ...] = (),
-        by_operator: bool = False,
+        by_operator: bool = False, scale: float = 1.0,
     ) -> Decision:  # fmt: skip
         return Decision(
             plan=dosed.plan, applied=dosed.applied, reason=reason,
             revision=self.situation.snapshot.revision, scope=dosed.scope,
             tenant=self.inbound.caller.name, intent=self.inbound.intent,
             flags=tuple(self.asked.values()), switched_off=switched_off, by_operator=by_operator,
+            scale=scale,
         )  # fmt: skip
 
     def _enabled(self, flag: str) -> bool:

@@ -40,8 +40,8 @@ def register(app: typer.Typer) -> None:
         kind: Annotated[
             str | None,
             typer.Option(
-                help="tenant, key, flag, policy, profile, switch, vector, alias, blobs; or "
-                "exactly, such as tenant.delete."
+                help="tenant, key, flag, policy, profile, switch, backoff, vector, alias, "
+                "blobs; or exactly, such as tenant.delete."
             ),
         ] = None,
         subject: Annotated[

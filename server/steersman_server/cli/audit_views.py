@@ -46,7 +46,7 @@ def in_force_parts(found: Mapping[str, Any]) -> list[Any]:
         model = alias["fingerprint"][:SHORT_FINGERPRINT]
         vectors.add_row(f"{alias['name']}@{alias['alias']}", model, "", f"-> {alias['version']}")
     documents = plain_table("kind", "name", "what it said")
-    for kind in ("switch", "tenant", "key", "flag", "policy", "profile"):
+    for kind in ("switch", "tenant", "key", "flag", "policy", "profile", "backoff"):
         for name, value in found[kind].items():
             documents.add_row(kind, printable(name), printable(json.dumps(value)))
     parts += [vectors if vectors.row_count else "No vectors.", ""]

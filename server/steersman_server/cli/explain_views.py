@@ -43,6 +43,8 @@ def _decision(decision: Shown) -> Iterator[tuple[str, str]]:
         yield "flags", ", ".join(f"{flag}={is_}" for flag, is_ in decision["flags"].items())
     if "switched_off" in decision:
         yield "switched off", ", ".join(decision["switched_off"])
+    if "backed_off" in decision:
+        yield "backed off", f"every alpha times {decision['backed_off']:g}"
     if "fallback" in decision:
         yield "fell back", f"{decision['fallback']['code']}: {decision['fallback']['message']}"
     yield "revision", str(decision["revision"])

@@ -45,6 +45,8 @@ Examples:
   steersman tenants update acme --allow-vector empathy --allow-vector concise
 
   steersman tenants update acme --no-alpha-cap --requests-per-minute 600
+
+  steersman tenants update acme --backoff max_degenerate_rate=0.05
 """
 
 DELETE_HELP = """
@@ -75,6 +77,7 @@ def register(tenants: typer.Typer) -> None:
         on_unavailable: options.OnUnavailable = None,
         requests_per_minute: options.RequestsPerMinute = None,
         max_concurrent: options.MaxConcurrent = None,
+        backoff: options.Backoff = None,
         label: options.LabelOption = None,
         model: ForModel = None,
         redis_url: RedisUrl = None,
@@ -86,7 +89,7 @@ def register(tenants: typer.Typer) -> None:
         fields = options.given(
             allow_vector=allow_vector, alpha_cap=alpha_cap, dose_cap=dose_cap, default=default,
             on_unavailable=on_unavailable, requests_per_minute=requests_per_minute,
-            max_concurrent=max_concurrent, label=label,
+            max_concurrent=max_concurrent, backoff=backoff, label=label,
         )  # fmt: skip
 
         async def operation(store: RegistryStore) -> Done:
@@ -115,6 +118,7 @@ def register(tenants: typer.Typer) -> None:
         on_unavailable: options.OnUnavailable = None,
         requests_per_minute: options.RequestsPerMinute = None,
         max_concurrent: options.MaxConcurrent = None,
+        backoff: options.Backoff = None,
         label: options.LabelOption = None,
         no_allow_vector: options.NoVector = False,
         no_alpha_cap: options.NoAlphaCap = False,
@@ -122,6 +126,7 @@ def register(tenants: typer.Typer) -> None:
         no_default: options.NoDefault = False,
         no_requests_per_minute: options.NoRate = False,
         no_max_concurrent: options.NoConcurrent = False,
+        no_backoff: options.NoBackoff = False,
         no_label: options.NoLabel = False,
         model: ForModel = None,
         redis_url: RedisUrl = None,
@@ -133,12 +138,12 @@ def register(tenants: typer.Typer) -> None:
         fields = options.given(
             allow_vector=allow_vector, alpha_cap=alpha_cap, dose_cap=dose_cap, default=default,
             on_unavailable=on_unavailable, requests_per_minute=requests_per_minute,
-            max_concurrent=max_concurrent, label=label,
+            max_concurrent=max_concurrent, backoff=backoff, label=label,
         )  # fmt: skip
         fields = options.emptied(
             fields, vectors=no_allow_vector, alpha_caps=no_alpha_cap, dose_cap=no_dose_cap,
             default=no_default, requests_per_minute=no_requests_per_minute,
-            max_concurrent=no_max_concurrent, labels=no_label,
+            max_concurrent=no_max_concurrent, backoff=no_backoff, labels=no_label,
         )  # fmt: skip
         if not fields:
             raise CallerError(

@@ -52,6 +52,15 @@ RequestsPerMinute = Annotated[
 MaxConcurrent = Annotated[
     int | None, typer.Option(metavar="N", help="Requests running at once, per server.")
 ]
+Backoff = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="K=NUMBER",
+        help="Scale its steering down by itself when more than max_degenerate_rate=0.05 of its "
+        "steered answers are degenerate. Further: window_s=600, min_answers=20, factor=0.5, "
+        "floor=0.25 (below: off), cooldown_s=300. Repeatable.",
+    ),
+]
 LabelOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -64,13 +73,14 @@ NoDoseCap = Annotated[bool, typer.Option("--no-dose-cap", help="Any sum of |alph
 NoDefault = Annotated[bool, typer.Option("--no-default", help="Unsteered by default.")]
 NoRate = Annotated[bool, typer.Option("--no-requests-per-minute", help="Without this limit.")]
 NoConcurrent = Annotated[bool, typer.Option("--no-max-concurrent", help="Without this limit.")]
+NoBackoff = Annotated[bool, typer.Option("--no-backoff", help="No further steps by itself.")]
 NoLabel = Annotated[bool, typer.Option("--no-label", help="Without labels.")]
 
 
 def given(
     *, allow_vector: list[str] | None, alpha_cap: list[str] | None, dose_cap: float | None,
     default: str | None, on_unavailable: str | None, requests_per_minute: int | None,
-    max_concurrent: int | None, label: list[str] | None,
+    max_concurrent: int | None, backoff: list[str] | None, label: list[str] | None,
 ) -> dict[str, Any]:  # fmt: skip
     """Returns the tenant's fields that the options set; what is not given is not in it."""
     fields: dict[str, Any] = {
@@ -86,6 +96,8 @@ def given(
         fields["alpha_caps"] = {check_name(v, what="--alpha-cap"): n for v, n in caps.items()}
     if default is not None:
         fields["default"] = json_or_file("--default", default)
+    if backoff is not None:
+        fields["backoff"] = numbers("--backoff", backoff, "max_degenerate_rate=0.05")
     if label is not None:
         found = pairs("--label", label, "tier=gold")
         fields["labels"] = {check_name(k, what="--label"): v for k, v in found.items()}
@@ -99,6 +111,7 @@ EMPTY: dict[str, Any] = {
     "default": None,
     "requests_per_minute": None,
     "max_concurrent": None,
+    "backoff": None,
     "labels": {},
 }
 """What a field is after its `--no-...`."""

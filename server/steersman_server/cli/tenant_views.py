@@ -46,6 +46,8 @@ def facts(tenant: Shown) -> Table:
             ("default", "-" if tenant["default"] is None else steering(tenant["default"])),
             ("when unavailable", tenant["on_unavailable"]),
             ("limits", ", ".join(limits) or "none"),
+            ("back-off", backoff_policy(tenant["backoff"])),
+            *([("backed off", _backed_off(tenant["backed_off"]))] if tenant["backed_off"] else []),
             ("labels", pairs_text(tenant["labels"]) or "-"),
             ("keys", ", ".join(tenant["keys"]) or "none"),
             ("rules", ", ".join(tenant["rules"]) or "none"),
@@ -94,6 +96,17 @@ def steering(value: Shown | bool) -> str:
     return printable("; ".join(parts))
 
 
+def backoff_policy(policy: Shown | None) -> str:
+    """Returns when a tenant is backed off by itself, in a line."""
+    if policy is None:
+        return "never"
+    return (
+        f"above {policy['max_degenerate_rate']:.4g} of {policy['min_answers']} answers or more in "
+        f"{policy['window_s']:g} s: times {policy['factor']:g}, off below {policy['floor']:g}, "
+        f"every {policy['cooldown_s']:g} s at most"
+    )
+
+
 def pairs_text(pairs: Mapping[str, Any]) -> str:
     """Returns `k=v, k=v`."""
     return printable(", ".join(f"{key}={value}" for key, value in pairs.items()))
@@ -120,6 +133,11 @@ def _caps(tenant: Shown) -> str:
     if tenant["dose_cap"] is not None:
         caps.append(f"sum {tenant['dose_cap']:g}")
     return ", ".join(caps)
+
+
+def _backed_off(found: Shown) -> str:
+    now = f"every alpha times {found['scale']:g}" if found["scale"] else "off: unsteered"
+    return f"{now}, since {found['since'][:19].replace('T', ' ')} UTC"
 
 
 def _dial(dial: Any) -> str:

@@ -6,6 +6,7 @@ import typer
 
 from . import tenant_changes
 from . import tenant_options as options
+from .backoff import backoff
 from .options import DataDir, Json, RedisUrl
 from .output import EXIT_CODES, print_json, print_people
 
@@ -71,3 +72,4 @@ def show(
 
 
 tenant_changes.register(tenants)
+tenants.add_typer(backoff, name="backoff")

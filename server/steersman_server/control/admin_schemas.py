@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..flags.definition import FlagDefinition
 from ..policies.policy import Rule
 from ..policies.profile import Profile
+from ..tenants.backoff import BackoffPolicy
 from ..tenants.keys import Role
 from ..tenants.tenant import Tenant
 
@@ -32,6 +33,44 @@ class Done(Answer):
     warnings: list[str]
 
 
+class Evidence(Answer):
+    """Why a tenant was backed off."""
+
+    since: Moment
+    answers: int
+    """Judged steered answers that it was decided on."""
+    degenerate: int
+    """Of them."""
+    window_s: float
+    max_degenerate_rate: float
+    """The limit at that time."""
+
+
+class BackedOff(Evidence):
+    """What a tenant is backed off to."""
+
+    scale: float
+    """What every alpha is multiplied by; 0: unsteered."""
+
+
+class BackoffView(Answer):
+    """Where a tenant stands with automatic back-off."""
+
+    tenant: str
+    scale: float
+    """1: not backed off."""
+    policy: BackoffPolicy | None
+    """Null: it takes no further step."""
+    evidence: Evidence | None
+
+
+class BackoffList(Answer):
+    """Tenants that want back-offs, or are backed off."""
+
+    revision: int
+    backoffs: list[BackoffView]
+
+
 class TenantView(Tenant):
     """A tenant with what belongs to it."""
 
@@ -42,6 +81,7 @@ class TenantView(Tenant):
     """Names of its policy's rules."""
     flags: dict[str, str]
     """Its own variants of flags."""
+    backed_off: BackedOff | None
 
 
 class TenantList(Answer):
@@ -217,3 +257,4 @@ class ConfigurationView(BaseModel):
     policy: dict[str, Any]
     profile: dict[str, Any]
     switch: dict[str, Any]
+    backoff: dict[str, Any]

@@ -27,6 +27,7 @@ def done_json(done: Done) -> dict[str, Any]:
 def tenant_json(name: str, tenant: Tenant, configuration: Configuration) -> dict[str, Any]:
     """Returns a tenant with what belongs to it."""
     keys = [key_id for key_id, key in configuration.keys.values() if key.tenant == name]
+    backed_off = configuration.backoffs.get(name)
     return {
         "name": name,
         **tenant.model_dump(mode="json"),
@@ -37,6 +38,7 @@ def tenant_json(name: str, tenant: Tenant, configuration: Configuration) -> dict
             for flag, record in configuration.flags.records.items()
             if name in record.overrides
         },
+        "backed_off": None if backed_off is None else backed_off.model_dump(mode="json"),
     }
 
 

@@ -65,6 +65,11 @@ async def update_tenant(
         policy = now.policy_of(name)
         problems = policy_problems(policy, tenant, now, snapshot, fingerprints)
         warnings[:] = [*_unknown_vectors(tenant, snapshot), *problems]
+        if tenant.backoff is None and name in now.backoffs:
+            warnings.append(
+                f"tenant {name!r} is still backed off; `steersman tenants backoff clear {name}` "
+                "restores its steering"
+            )
         yield document("tenant", name, tenant)
 
     revision = await write(store, decide, actor=actor)
@@ -96,6 +101,8 @@ async def delete_tenant(store: RegistryStore, name: str, *, actor: str) -> Done:
                 yield delete_document("key", key_id)
         if name in now.policies:
             yield delete_document("policy", name)
+        if name in now.backoffs:
+            yield delete_document("backoff", name)
         for flag, record in now.flags.records.items():
             if name in record.overrides:
                 yield document("flag", flag, set_override(record, name, None))

@@ -237,10 +237,12 @@ SKIPPED = _counter(
 )
 BACKOFFS = _counter(
     QUALITY, "steering_backoffs",
-    "Times that steering was scaled down or switched off by itself. action: scaled, off, restored.",
+    "Times that a tenant's steering was scaled down or switched off by itself, as the registry "
+    "recorded it. action: scaled, off.",
     "tenant", "action",
 )  # fmt: skip
 BACKED_OFF = _gauge(
-    QUALITY, "steering_backed_off_tenants", "Tenants whose steering is backed off now.",
+    QUALITY, "steering_backed_off_tenants",
+    "Tenants whose steering is backed off now, those that the registry does not know of included.",
     together="livemax",
 )  # fmt: skip

@@ -28,6 +28,8 @@ def decided(request_id: str, path: str, caller: Caller, decision: Decision) -> d
         line["flags"] = {flag.flag: flag.variant for flag in decision.flags}
     if decision.switched_off:
         line["switched_off"] = list(decision.switched_off)
+    if decision.scale != 1.0:
+        line["backed_off"] = decision.scale
     if decision.fallback is not None:
         line["fallback"] = decision.fallback.code
     return line

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from steersman_vectors.card import Name
 
 from ..policies.steering import Steering
+from .backoff import BackoffPolicy
 
 ALL = "*"
 LOCAL = "local"
@@ -34,6 +35,8 @@ class Tenant(BaseModel):
     """When default or policy cannot be applied: refuse the request, or serve it unsteered."""
     requests_per_minute: int | None = Field(default=None, ge=1, le=10_000_000)
     max_concurrent: int | None = Field(default=None, ge=1, le=1_000_000)
+    backoff: BackoffPolicy | None = None
+    """Scale steering down by itself when too many answers are degenerate; None: never."""
     labels: dict[Name, Label] = Field(default_factory=dict, max_length=32)
 
     def allows(self, vector: str) -> bool:

@@ -93,10 +93,10 @@ def test_a_line_that_was_cut_off_is_left_out(tmp_path):
 @pytest.mark.parametrize("extra", [0, 5])
 def test_tenants_with_a_label_of_their_own_are_bounded(extra):
     metrics = DecisionMetrics()
-    labels = [metrics._label(f"t{k}") for k in range(MAX_TENANTS + extra)]
+    labels = [metrics.label(f"t{k}") for k in range(MAX_TENANTS + extra)]
     assert len(set(labels)) == MAX_TENANTS + (extra > 0)
     assert (OTHER in labels) == (extra > 0)
-    assert metrics._label("t0") == "t0"
+    assert metrics.label("t0") == "t0"
 
 
 def test_the_command_filters_and_exports(tmp_path, capsys):

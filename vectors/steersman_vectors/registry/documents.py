@@ -1,7 +1,8 @@
 """Documents: small pieces of JSON that operators change beside the vectors.
 
-Tenants, keys, flags, policies, profiles. The registry stores them, logs each change with the text
-before and after, and carries them to every server; what is in them is the server's business.
+Tenants, keys, flags, policies, profiles, back-offs. The registry stores them, logs each change with
+the text before and after, and carries them to every server; what is in them is the server's
+business.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from ..errors import CallerError
 from . import layout
 from .transaction import Change
 
-DocumentKind = Literal["tenant", "key", "flag", "policy", "profile", "switch"]
+DocumentKind = Literal["tenant", "key", "flag", "policy", "profile", "switch", "backoff"]
 KINDS: tuple[DocumentKind, ...] = get_args(DocumentKind)
 ID_PATTERN = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9._-]{0,126}[a-zA-Z0-9])?")
 MAX_BYTES = 256 * 1024

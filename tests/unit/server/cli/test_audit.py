@@ -18,6 +18,7 @@ from steersman_server.control import audit, flags, tenants
 from steersman_server.control.audit import AuditFilter
 from steersman_server.tenants.keys import hash_key
 from steersman_vectors.errors import SteersmanError
+from steersman_vectors.registry import documents
 from steersman_vectors.registry.store import RegistryStore
 from tests.unit.vectors.commands import Run
 
@@ -186,7 +187,7 @@ def test_the_past_is_what_it_was(
                 then = await audit.in_force_at(store, revision)
                 found = {
                     f"{kind}/{name}": value
-                    for kind in ("tenant", "key", "flag", "policy", "profile", "switch")
+                    for kind in documents.KINDS
                     for name, value in then[kind].items()
                 }
                 assert found == photo

@@ -1,4 +1,4 @@
-"""Every command in docs/tenants.md, policies.md and audit.md is run, in the page's order."""
+"""Every command of the pages on tenants, policies, audit and back-off is run, in their order."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 
 from steersman_server.admission.limits import Limits
 from steersman_server.control.audit import KINDS
+from steersman_server.tenants.backoff import BackoffPolicy
 from steersman_server.tenants.keys import ROLES
 from steersman_server.tenants.tenant import Tenant
 from tests.unit.vectors.commands import Run
@@ -20,7 +21,7 @@ from tests.unit.vectors.commands import Run
 from .conftest import Answer
 
 DOCS = Path(__file__).parents[4] / "docs"
-PAGES = ("tenants.md", "policies.md", "audit.md")
+PAGES = ("tenants.md", "policies.md", "audit.md", "backoff.md")
 FILE = re.compile(r"^`([a-z]+\.json)`:\n\n```json\n(.*?)^```", re.M | re.S)
 COMMANDS = re.compile(r"^```sh\n(.*?)^```", re.M | re.S)
 
@@ -89,6 +90,15 @@ def test_the_pages_name_what_there_is() -> None:
     kinds = re.search(r"`--kind` is (.*?), or exactly", (DOCS / "audit.md").read_text(), re.S)
     assert kinds is not None
     assert set(re.findall(r"`([a-z]+)`", kinds[1])) == set(KINDS)
+
+
+def test_the_page_of_back_offs_names_its_options_and_their_defaults() -> None:
+    rows = re.findall(
+        r"^\| `([a-z_]+)` \| (needed|[\d.]+) \|", (DOCS / "backoff.md").read_text(), re.M
+    )
+    policy = BackoffPolicy(max_degenerate_rate=0.05).model_dump()
+    assert {name: "needed" if name == "max_degenerate_rate" else f"{value:g}"
+            for name, value in policy.items()} == dict(rows)  # fmt: skip
 
 
 def test_each_process_has_its_share() -> None:

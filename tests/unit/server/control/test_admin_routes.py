@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from steersman_server.control import policies, policy_routes, tenants
+from steersman_server.control import backoff, policies, policy_routes, tenants
 from steersman_server.control.documents import read
+from steersman_server.tenants.backoff import BackedOff
 from steersman_server.tenants.keys import hash_key
 from steersman_vectors.registry.store import RegistryStore
 
@@ -320,3 +321,52 @@ def test_the_kill_switch_also_without_redis(http, admin):
         assert done(http.get(f"{API}/tenants"))["tenants"]  # as this server last saw it
     finally:
         admin.redis.start()
+
+
+async def test_back_offs(http, admin):
+    policy = {"backoff": {"max_degenerate_rate": 0.05}}
+    assert done(http.patch(f"{API}/tenants/acme", json=policy))["changed"]
+    assert done(http.get(f"{API}/backoff/acme"))["scale"] == 1.0
+    step = BackedOff(
+        scale=0.0, since=datetime.now(UTC), answers=40, degenerate=9, window_s=600.0,
+        max_degenerate_rate=0.05,
+    )  # fmt: skip
+    async with RegistryStore(admin.redis.url) as store:
+        assert await backoff.back_off(store, "acme", step, expected_scale=1.0, actor="a server")
+    shown = done(http.get(f"{API}/backoff/acme"))
+    assert (shown["scale"], shown["evidence"]["degenerate"]) == (0.0, 9)
+    assert done(http.get(f"{API}/backoff"))["backoffs"] == [shown]
+    assert done(http.get(f"{API}/tenants/acme"))["backed_off"]["scale"] == 0.0
+    explained = until(http, lambda said: said["decision"]["reason"] == "backed_off")
+    assert explained["decision"]["backed_off"] == 0.0
+    assert done(http.delete(f"{API}/backoff/acme"))["changed"]
+    assert done(http.delete(f"{API}/backoff/acme"))["changed"] is False
+    until(http, lambda said: said["decision"]["reason"] == "policy:always")
+    assert refused(http.get(f"{API}/backoff/nobody")) == (404, "not_found")
+    assert done(http.patch(f"{API}/tenants/acme", json={"backoff": None}))["changed"]
+    wrong = {"backoff": {"max_degenerate_rate": 2}}
+    assert refused(http.patch(f"{API}/tenants/acme", json=wrong)) == (400, "invalid_request")
+
+
+def test_a_step_of_this_process_is_in_force_before_the_registry_has_it(http, admin):
+    service = admin.app.state.steering
+    step = BackedOff(
+        scale=0.5, since=datetime.now(UTC), answers=40, degenerate=9, window_s=600.0,
+        max_degenerate_rate=0.05,
+    )  # fmt: skip
+    service.backoff.backoffs = {"acme": step}
+    try:
+        said = done(http.post(f"{API}/explain", json={"tenant": "acme"}))
+        assert said["decision"]["backed_off"] == 0.5
+        assert said["decision"]["applied"][0]["alpha"] == 0.125
+    finally:
+        service.backoff.backoffs = {}
+
+
+def until(http, holds) -> dict:
+    """Returns what `explain` says of acme once it is so on the running server."""
+    deadline = time.monotonic() + 30
+    while not holds(said := done(http.post(f"{API}/explain", json={"tenant": "acme"}))):
+        assert time.monotonic() < deadline, said
+        time.sleep(0.02)
+    return said

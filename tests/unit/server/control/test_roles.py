@@ -25,6 +25,8 @@ GET /profiles
 GET /profiles/{profile}
 POST /explain
 GET /kill-switch
+GET /backoff
+GET /backoff/{tenant}
 GET /audit
 GET /audit/configuration
 GET /vectors
@@ -47,6 +49,7 @@ DELETE /policies/{tenant}
 PUT /profiles/{profile}
 DELETE /profiles/{profile}
 POST /kill-switch
+DELETE /backoff/{tenant}
 """
 ADMIN = """
 POST /tenants
