@@ -243,6 +243,7 @@ async def log(
     service: Service, limit: Annotated[int, Query(ge=1, le=10_000)] = 100
 ) -> dict[str, Any]:
     """Lists changes, newest first."""
+    await service.store.current()
     return json_views.log_json(await service.store.log(limit=limit))
 
 
