@@ -21,6 +21,13 @@ from .checks import policy_problems, steering_problems
 from .documents import Done, ExistsError, MissingError, checked, document, write
 
 
+OPENED = (
+    "no tenant and no key is left: a server that listens on loopback only, without --api-key, serves "
+    "whoever asks on its machine now, without a key and without limits. An operator's key ends that: "
+    "`steersman keys create --role admin`"
+)
+
+
 async def create_tenant(
     store: RegistryStore, name: str, fields: Mapping[str, Any], *, actor: str,
     fingerprints: Collection[str] = (),
@@ -75,7 +82,7 @@ async def delete_tenant(store: RegistryStore, name: str, *, actor: str) -> Done:
     """Removes a tenant with its keys, its policy and its overrides of flags, in one step.
 
     Profiles and flags' targeting that still name it are warnings: a new tenant of the same name
-    would have them.
+    would have them. So is that no key is needed any more.
     """
     warnings: list[str] = []
 
@@ -91,6 +98,8 @@ async def delete_tenant(store: RegistryStore, name: str, *, actor: str) -> Done:
             for flag, record in now.flags.records.items()
             if names_tenant(record.definition.targeting, name)
         )
+        if len(now.tenants) == 1 and all(key.tenant == name for _, key in now.keys.values()):
+            warnings.append(OPENED)
         for key_id, key in now.keys.values():
             if key.tenant == name:
                 yield delete_document("key", key_id)
