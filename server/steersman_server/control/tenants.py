@@ -20,11 +20,10 @@ from ..tenants.tenant import ALL, LOCAL, Tenant
 from .checks import policy_problems, steering_problems
 from .documents import Done, ExistsError, MissingError, checked, document, write
 
-
 OPENED = (
-    "no tenant and no key is left: a server that listens on loopback only, without --api-key, serves "
-    "whoever asks on its machine now, without a key and without limits. An operator's key ends that: "
-    "`steersman keys create --role admin`"
+    "no tenant and no key is left: a server that listens on loopback only, without --api-key, "
+    "serves whoever asks on its machine now, without a key and without limits. An operator's key "
+    "ends that: `steersman keys create --role admin`"
 )
 
 

@@ -330,14 +330,17 @@ def test_the_kill_switch_also_without_redis(http, admin):
 
 def test_after_a_wipe_no_other_history_is_told(tmp_path):
     """The file's switch is told all the same."""
-    with redis_server(tmp_path / "redis") as wiped, admin_server(wiped, tmp_path / "data") as admin:
-        with admin.http("root") as http:
-            done(http.get(f"{API}/audit"))
-            wiped.wipe()
-            asyncio.run(furnish(wiped.url))
-            for path in ("audit", "audit?format=jsonl", "audit/configuration?revision=3", "log"):
-                assert refused(http.get(f"{API}/{path}")) == (503, "registry_rolled_back")
-            KillFile(admin.data_dir).set("wiped")
-            shown = done(http.get(f"{API}/kill-switch"))
+    with (
+        redis_server(tmp_path / "redis") as wiped,
+        admin_server(wiped, tmp_path / "data") as admin,
+        admin.http("root") as http,
+    ):
+        done(http.get(f"{API}/audit"))
+        wiped.wipe()
+        asyncio.run(furnish(wiped.url))
+        for path in ("audit", "audit?format=jsonl", "audit/configuration?revision=3", "log"):
+            assert refused(http.get(f"{API}/{path}")) == (503, "registry_rolled_back")
+        KillFile(admin.data_dir).set("wiped")
+        shown = done(http.get(f"{API}/kill-switch"))
     assert (shown["on"], shown["registry"], shown["file"]) == (True, None, "wiped")
     assert "does not contain" in shown["warnings"][0]
