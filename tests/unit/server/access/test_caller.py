@@ -80,6 +80,8 @@ LAST_REVOKED = Configuration(keys={_REVOKED_ADMIN.sha256: (KEYS["admin"].id, _RE
         (settings(), NOBODY, LOCAL, "local"),
         (settings(), NOBODY, {**LOCAL, "authorization": "Bearer none"}, "local"),
         (settings(admin_key=ROOT), NOBODY, LOCAL, "local"),
+        (settings(), NOBODY, {**LOCAL, "x-api-key": KEYS["acme"].secret}, "401 invalid_api_key"),
+        (settings(), NOBODY, {**LOCAL, "x-api-key": KEYS["admin"].secret}, "401 invalid_api_key"),
         (settings(), NOBODY, {"host": "attacker.example"}, "403 keys_required"),
         (settings(), NOBODY, {**LOCAL, "origin": "https://attacker.example"}, "403 keys_required"),
         (settings(), NOBODY, {**LOCAL, "origin": "http://localhost:3000"}, "local"),
@@ -128,6 +130,7 @@ def test_the_tenants_limits_come_with_it_and_nobody_elses():
         (settings(admin_key=ROOT), NOBODY, bearer(ROOT), "key from STEERSMAN_ADMIN_KEY"),
         (settings(admin_key=ROOT), NOBODY, LOCAL, "401 admin_key_wrong"),
         (settings(), NOBODY, LOCAL, "this machine, without a key"),
+        (settings(), NOBODY, {**LOCAL, "x-api-key": KEYS["acme"].secret}, "401 admin_key_wrong"),
         (settings(), NOBODY, {"host": "attacker.example"}, "403 keys_required"),
         (settings(on_loopback=False), NOBODY, LOCAL, "403 admin_closed"),
         (settings(), configured("acme"), LOCAL, "403 admin_closed"),  # only while no tenant exists
