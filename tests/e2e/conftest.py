@@ -85,7 +85,9 @@ def start(
     port = free_port()
     command = [
         STEERSMAN, "serve", model, "--data-dir", data_dir, "--port", port, "--dtype", "float32",
-        "--enforce-eager", "--max-model-len", 512, "--max-num-seqs", 16, *args,
+        "--enforce-eager", "--max-model-len", 512, "--max-num-seqs", 16,
+        "--num-gpu-blocks-override", 256,  # 128 MiB, not 1 GiB: many servers are there at once
+        *args,
     ]  # fmt: skip
     with log.open("wb") as out:
         process = subprocess.Popen(
