@@ -16,13 +16,18 @@ settings.register_profile("patient", deadline=None)
 settings.register_profile("deep", deadline=None, max_examples=3000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "patient"))
 
-ENGINES = ("tests/e2e/", "tests/engine/", "tests/engine_v2/")
-"""Folders whose files share servers or engines, so that one process runs them all."""
+TOGETHER = (
+    ("tests/e2e/test_openai_client", "tests/e2e/test_operator"),
+    ("tests/e2e/test_routes", "tests/e2e/test_tenant"),
+    ("tests/engine/",),
+    ("tests/engine_v2/",),
+)
+"""How the names begin of tests that share a server or engines: one process runs them all."""
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Shares out those folders and, elsewhere, files: nothing is booted twice.
+    """Shares out those and, elsewhere, files: nothing is booted twice.
 
     NOTE: by names, because pytest-xdist 3.8's own marks for groups do nothing under pytest 9.2.
     """
@@ -30,7 +35,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            folders = (folder for folder in ENGINES if nodeid.startswith(folder))
-            return next(folders, nodeid.partition("::")[0])
+            shared = (names[0] for names in TOGETHER if nodeid.startswith(names))
+            return next(shared, nodeid.partition("::")[0])
 
+    config.option.loadscopereorder = False  # as collected: what boots first, small files last
     return Scheduling(config, log)
