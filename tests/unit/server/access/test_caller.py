@@ -122,8 +122,8 @@ def test_the_tenants_limits_come_with_it_and_nobody_elses():
 @pytest.mark.parametrize(
     ("access", "configuration", "headers", "expected"),
     [
-        (settings(), ALL, bearer(KEYS["viewer"].secret), f"grafana (key {KEYS['viewer'].id})"),
-        (settings(), ALL, bearer(KEYS["admin"].secret), f"operator (key {KEYS['admin'].id})"),
+        (settings(), ALL, bearer(KEYS["viewer"].secret), "grafana (key {viewer})"),
+        (settings(), ALL, bearer(KEYS["admin"].secret), "operator (key {admin})"),
         (settings(), ALL, bearer(KEYS["acme"].secret), "401 admin_key_wrong"),
         (settings(), ALL, LOCAL, "401 admin_key_wrong"),
         (settings((STATIC,)), NOBODY, bearer(STATIC), "403 admin_closed"),
@@ -139,6 +139,7 @@ def test_the_tenants_limits_come_with_it_and_nobody_elses():
     ],
 )
 def test_which_operator_it_is(access, configuration, headers, expected):
+    expected = expected.format(**{name: key.id for name, key in KEYS.items()})
     assert outcome(find_operator, access, configuration, headers, NOW) == expected
 
 
