@@ -4,7 +4,7 @@
 # ENGINE=    cpu or cuda (default: cuda where nvidia-smi finds a GPU)
 # PORT=      where `make demo` listens on 127.0.0.1
 # DATA_DIR=  what the demo keeps: registry, logs, snapshots
-# ARGS=      more arguments for pytest, as in: make test ARGS="-k spans -x"
+# ARGS=      more arguments for pytest, as in: make test ARGS="-k spans -x"; -n 0 runs the tests in one process
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -27,7 +27,7 @@ demo: installed ## Start the server on 127.0.0.1:8000 with the bundled model, it
 
 .PHONY: test
 test: installed ## Run the whole test suite but for GPU, benchmark and soak tests (ARGS= for pytest)
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(ARGS)
 
 ##@ Develop
 

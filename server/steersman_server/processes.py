@@ -16,6 +16,9 @@ from typing import Any
 
 from steersman_vectors.whole_file import write_whole
 
+RECENT_S = 60.0
+"""Processes report every few seconds; what is older was left by one that ended or hangs."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProcessReport:
@@ -61,14 +64,28 @@ class ProcessBoard:
                 if not _lives(pid):
                     path.unlink(missing_ok=True)
                 elif server_pid == self._server_pid:
-                    found.append(ProcessReport(**json.loads(path.read_text())))
+                    found.append(_read(path))
         return sorted(found, key=lambda report: report.pid)
+
+
+def recent(folder: Path) -> list[ProcessReport]:
+    """Returns what the API processes that live, of any server, reported of late."""
+    found = []
+    for path in sorted(folder.glob("*-*.json")):
+        with suppress(OSError, ValueError, TypeError):
+            if time.time() - path.stat().st_mtime < RECENT_S:
+                found.append(_read(path))
+    return [report for report in found if _lives(report.pid)]
 
 
 def living(folder: Path) -> list[int]:
     """Returns the API processes, of any server, that reported into the folder and live."""
     pids = (path.stem.partition("-")[2] for path in folder.glob("*-*.json"))
     return sorted(int(pid) for pid in pids if pid.isdigit() and _lives(int(pid)))
+
+
+def _read(path: Path) -> ProcessReport:
+    return ProcessReport(**json.loads(path.read_text()))
 
 
 def _lives(pid: int) -> bool:
