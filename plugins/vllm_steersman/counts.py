@@ -54,6 +54,5 @@ def steered_tokens_reference(
     adds = [bool(plan and plan.terms) for plan in plans]
     owner = [i for i, n in enumerate(num_scheduled) for _ in range(n)]
     return sum(
-        adds[i] and bool(np.float32(gate) != 0)
-        for i, (_, gate) in zip(owner, routed, strict=True)
+        adds[i] and bool(np.float32(gate) != 0) for i, (_, gate) in zip(owner, routed, strict=True)
     )

@@ -44,8 +44,8 @@ def test_counted_as_it_routes_equals_counted_one_by_one(requests, moves):
             state.add(request_id, its)
     position = dict.fromkeys(plan, 0)
     order = list(plan)
-    tokens = steps = 0
-    for what, n, m in moves:
+    tokens = 0
+    for steps, (what, n, m) in enumerate(moves, 1):
         if what == "leave" and len(order) > 1:
             gone = order.pop(n % len(order))
             state.remove([gone])
@@ -57,7 +57,6 @@ def test_counted_as_it_routes_equals_counted_one_by_one(requests, moves):
         computed = [position[i] for i in order]
         state.step(list(order), np.array(computed, np.int32), np.array(chunk, np.int32))
         tokens += steered_tokens_reference([plan[i] for i in order], computed, chunk)
-        steps += 1
         for request_id, done in zip(order, chunk, strict=True):
             position[request_id] += done
         told = state.counters()
