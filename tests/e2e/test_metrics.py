@@ -115,7 +115,8 @@ def test_requests_are_counted_by_what_was_decided(server):
     assert more("steering_refusals_total", code="vector_not_found") == 1
     version = {"vector": "empathy", "version": str(applied["version"])}
     assert more("steering_applied_total", preset="low", **version) == 1
-    assert more("steering_alpha_sum", vector="empathy") == pytest.approx(0.5)
+    assert more("steering_alpha_bucket", vector="empathy", le="0.4") == 0
+    assert more("steering_alpha_bucket", vector="empathy", le="0.5") == 1
     assert more("steering_admission_seconds_count") == 3
     assert more("steering_plan_build_seconds_count") == 1
     assert value(after, "steering_decisions_lost_total") == 0
@@ -261,7 +262,8 @@ def test_two_processes_count_together(tenant_server, traffic):
         assert requests == [REQUESTS] * 3
         assert value(found, "steering_fallbacks_total", code="vector_retired") >= REQUESTS
         assert value(found, "steering_alpha_count", vector=MEASURED) == REQUESTS
-        assert value(found, "steering_alpha_sum", vector=MEASURED) == REQUESTS * 0.5
+        at_most = {"vector": MEASURED, "le": "0.5"}
+        assert value(found, "steering_alpha_bucket", **at_most) == REQUESTS
         dosed = {"flag": MEASURED, "variant": "high"}
         assert value(found, "steering_flag_variants_total", **dosed) == REQUESTS
 

@@ -40,7 +40,10 @@ show.
 
 `GET /metrics` answers in Prometheus's text format, vLLM's own metrics (`vllm:...`) beside these
 (`steering_...`). Units are base units, and counters end in `_total`. Where one process serves,
-prometheus-client adds `NAME_created`, when a counter or histogram began, to each.
+prometheus-client adds `NAME_created`, when a counter or histogram began, to each. Do not rely
+on the `_sum` of a histogram whose buckets begin below 0 (alpha, log-probabilities): it can
+fall, and prometheus-client leaves it out where one process serves. `histogram_quantile` needs
+none.
 
 ## Scraping
 
