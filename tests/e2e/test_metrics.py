@@ -64,9 +64,11 @@ def wrong(declared: list[Declared], found: Shown) -> dict[str, object]:
 
 def value(found: Shown, name: str, **labels: str) -> float:
     """Returns a sample's value; the sum of those that have these labels, 0 without any."""
-    family = found.get(name) or found[re.sub("_(count|sum|bucket)$", "", name)]
+    family = found.get(name) or found.get(re.sub("_(count|sum|bucket)$", "", name))
     return sum(
-        s.value for s in family.samples if s.name == name and labels.items() <= s.labels.items()
+        sample.value
+        for sample in ([] if family is None else family.samples)
+        if sample.name == name and labels.items() <= sample.labels.items()
     )
 
 
@@ -156,9 +158,10 @@ def test_the_engine_is_told_as_its_own_status_tells_it(server):
     assert counted["tokens"] > 0
     assert value(found, "steering_steps_total", kind="settled") >= counted["settled_steps"] > 0
     assert value(found, "steering_steps_total", kind="routed") >= counted["routed_steps"] > 0
-    assert value(found, "steering_step_host_seconds_total") >= counted["host_seconds"] > 0
+    sums = 1 - 1e-9  # of differences, which round
+    assert value(found, "steering_step_host_seconds_total") >= counted["host_seconds"] * sums > 0
     assert value(found, "steering_vector_loads_total") >= counted["loads"] > 0
-    assert value(found, "steering_vector_load_seconds_total") >= counted["load_seconds"] > 0
+    assert value(found, "steering_vector_load_seconds_total") >= counted["load_seconds"] * sums > 0
     assert value(found, "steering_rows") == worker["rows"]
     assert value(found, "steering_rows_high_water") >= 1
     assert value(found, "steering_resident_vectors") == worker["resident_vectors"]
