@@ -74,6 +74,10 @@ bench-gpu: installed ## Run the benchmarks that need an NVIDIA GPU (a quarter of
 lock: ## Resolve requirements/*.lock anew for both engines (no GPU needed)
 	@"$$(deploy/setup/python.sh)" deploy/setup/lock.py
 
+.PHONY: metrics-page
+metrics-page: installed ## Write docs/metrics.md anew from the list of metrics
+	$(BIN)/python -m steersman_server.monitor.page docs/metrics.md
+
 .PHONY: docker-check
 docker-check: ## Run the Dockerfile's cpu steps in an empty root folder, without Docker (root, minutes)
 	@"$$(deploy/setup/python.sh)" deploy/setup/docker_check.py

@@ -55,13 +55,18 @@ class ProcessBoard:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             write_whole(path, json.dumps(asdict(report)).encode())
 
+    def is_first(self, pid: int) -> bool:
+        """Returns whether this process is the first of those that report and live."""
+        reports = self.read()
+        return not reports or pid <= reports[0].pid
+
     def read(self) -> list[ProcessReport]:
         """Returns the reports of the processes that live, by pid; removes those of the dead."""
         found = []
         for path in sorted(self._folder.glob("*-*.json")):
             with suppress(OSError, ValueError, TypeError):
                 server_pid, pid = map(int, path.stem.split("-"))
-                if not _lives(pid):
+                if not lives(pid):
                     path.unlink(missing_ok=True)
                 elif server_pid == self._server_pid:
                     found.append(_read(path))
@@ -81,14 +86,15 @@ def recent(folder: Path) -> list[ProcessReport]:
 def living(folder: Path) -> list[int]:
     """Returns the API processes, of any server, that reported into the folder and live."""
     pids = (path.stem.partition("-")[2] for path in folder.glob("*-*.json"))
-    return sorted(int(pid) for pid in pids if pid.isdigit() and _lives(int(pid)))
+    return sorted(int(pid) for pid in pids if pid.isdigit() and lives(int(pid)))
 
 
 def _read(path: Path) -> ProcessReport:
     return ProcessReport(**json.loads(path.read_text()))
 
 
-def _lives(pid: int) -> bool:
+def lives(pid: int) -> bool:
+    """Returns whether there is a process of this id."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -12,8 +12,8 @@ import pytest
 
 from steersman_server.control import backoff, policies, policy_routes, tenants
 from steersman_server.control.documents import read
-from steersman_server.tenants.backoff import BackedOff
 from steersman_server.kill_file import KillFile
+from steersman_server.tenants.backoff import BackedOff
 from steersman_server.tenants.keys import hash_key
 from steersman_vectors.registry.store import RegistryStore
 from tests.redis_server import redis_server
@@ -376,6 +376,8 @@ def until(http, holds) -> dict:
         assert time.monotonic() < deadline, said
         time.sleep(0.02)
     return said
+
+
 def test_after_a_wipe_no_other_history_is_told(tmp_path):
     """The file's switch is told all the same."""
     with (
