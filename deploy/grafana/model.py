@@ -95,7 +95,7 @@ def defaults(one: Panel) -> Json:
     """Returns how all values of a panel are shown."""
     made: Json = {
         "unit": WORDS.get(one.unit, one.unit),
-        "color": {"mode": "palette-classic" if one.kind == "timeseries" else "thresholds"},
+        "color": {"mode": "palette-classic-by-name" if one.kind == "timeseries" else "thresholds"},
         "thresholds": {
             "mode": "absolute",
             "steps": [

@@ -33,7 +33,11 @@ def quantile(q: float, histogram: str, by: str = "", window: str = "$__rate_inte
 
 
 def mean(histogram: str, by: str = "", window: str = "$__rate_interval") -> str:
-    """Returns the mean of a histogram's values."""
+    """Returns the mean of a histogram's values.
+
+    NOTE: never of one with values below 0, as log-probabilities: their sum falls, which a rate
+    takes for a restart, and Prometheus' client gives no sum. Take the median.
+    """
     name, brace, rest = histogram.partition("{")
     total = rate(f"{name}_sum{brace}{rest}", by, window)
     return f"{total} / ({rate(f'{name}_count{brace}{rest}', by, window)} > 0)"

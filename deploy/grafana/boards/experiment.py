@@ -43,7 +43,7 @@ EXPERIMENT = Row(
             "Variants compared, in the time shown", "All that is known of each variant, in "
             "one row. "
             "Where two intervals of degenerate answers do not overlap the difference is no chance; "
-            "where they do, let the test run on. Tokens and log-probability are means.",
+            "where they do, let the test run on. Tokens are a mean, log-probability is a median.",
             Query(count(SEEN, VARIANT), "requests", "short"),
             Query(of_flag(SEEN), "share of traffic", "percentunit"),
             Query(count(ANSWERS, VARIANT), "answers sampled", "short"),
@@ -54,7 +54,8 @@ EXPERIMENT = Row(
             Query(wilson(count(BROKEN, VARIANT), count(ANSWERS, VARIANT), 1), "at most",
                   "percentunit"),
             Query(mean(TOKENS, VARIANT, "$__range"), "tokens per answer", "short"),
-            Query(mean(LOGPROB, VARIANT, "$__range"), "log-probability", "nats"),
+            Query(quantile(0.5, LOGPROB, VARIANT, "$__range"), "log-probability", "nats"),
+            height=6,
         ),
         lines(
             "Share of traffic", "How requests are spread over the variants. It should be what "
@@ -85,9 +86,10 @@ EXPERIMENT = Row(
             Query(mean(TOKENS, VARIANT, "$window"), "{{variant}}"), width=12,
         ),
         lines(
-            "Log-probability of answers", "Mean over answers of the mean log-probability of their "
-            "tokens, in nats, over the window: how much the model believes what it says.",
-            Query(mean(LOGPROB, VARIANT, "$window"), "{{variant}}"), width=12, decimals=2,
+            "Log-probability of answers", "Median over answers of the mean log-probability of "
+            "their tokens, in nats, over the window: how much the model believes what it says.",
+            Query(quantile(0.5, LOGPROB, VARIANT, "$window"), "{{variant}}"),
+            width=12, decimals=2,
         ),
     ),
 )  # fmt: skip

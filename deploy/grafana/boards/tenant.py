@@ -70,6 +70,7 @@ COMPARED = Row(
                   "percentunit"),
             Query(wilson(count(BROKEN, "tenant"), count(SAMPLED, "tenant"), 1), "at most",
                   "percentunit"),
+            height=6,
         ),
     ),
 )  # fmt: skip

@@ -9,6 +9,11 @@ from steersman_server.monitor.catalogue import CATALOGUE, Declared
 
 TARGET = frozenset({"instance", "job"})
 """What Prometheus adds to every sample that it scrapes."""
+BELOW_ZERO = {
+    *("steering_alpha", "steering_quality_logprob", "steering_quality_logprob_fall"),
+    "steering_quality_variant_logprob",
+}
+"""Histograms that may see values below 0: Prometheus' client gives no sum of them."""
 OWN = {
     "up": TARGET,
     "ALERTS": TARGET | {"alertname", "alertstate", "severity"},
@@ -27,8 +32,9 @@ def samples(one: Declared) -> Iterator[tuple[str, frozenset[str]]]:
         yield one.name, labels
         return
     yield f"{one.name}_bucket", labels | {"le"}
-    yield f"{one.name}_sum", labels
     yield f"{one.name}_count", labels
+    if one.name not in BELOW_ZERO:
+        yield f"{one.name}_sum", labels
 
 
 def of_vllm() -> dict[str, frozenset[str]]:

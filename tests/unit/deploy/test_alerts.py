@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -100,6 +101,15 @@ def test_no_runbook_is_an_orphan() -> None:
     assert pages == linked
     index = (ROOT / "docs/runbooks/README.md").read_text()
     assert [name for name in ALERTS if f"`{name}`" not in index] == []
+
+
+def test_the_codes_that_runbooks_name_exist() -> None:
+    packages = ("server", "plugins", "vectors/steersman_vectors")
+    source = "".join(file.read_text() for name in packages for file in (ROOT / name).rglob("*.py"))
+    pages = "".join(page.read_text() for page in (ROOT / "docs/runbooks").glob("*.md"))
+    codes = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", pages)) - {"runbook_url", "rule_files"}
+    codes -= {"credentials_file"}
+    assert {code for code in codes if code not in source} == set()
 
 
 @settings(max_examples=15)
