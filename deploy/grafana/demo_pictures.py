@@ -1,8 +1,8 @@
 """Draws docs/dashboards/*.png from a demo load: `make dashboard-pictures`.
 
-Starts the demo's server and a Prometheus on free loopback ports, sends some minutes of traffic (three
-tenants, an A/B test of a dose, one tenant that is steered too much, refusals, intents), draws
-every dashboard, and ends both.
+Starts the demo's server and a Prometheus on free loopback ports and sends some minutes of traffic:
+three tenants, an A/B test of a dose, one tenant that is steered too much, refusals, intents. Then
+it draws every dashboard, and ends both.
 """
 
 from __future__ import annotations
