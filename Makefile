@@ -75,7 +75,7 @@ dashboards: installed ## Write deploy/grafana/dashboards/*.json from their decla
 	$(BIN)/python -m deploy.grafana.build
 
 .PHONY: dashboard-pictures
-dashboard-pictures: installed ## Draw docs/dashboards/*.png from ten minutes of a demo load (needs Debian's prometheus)
+dashboard-pictures: installed ## Draw docs/dashboards/*.png from a demo load of five minutes (needs Debian's prometheus)
 	$(BIN)/python -m deploy.grafana.demo_pictures $(ARGS)
 
 .PHONY: lock

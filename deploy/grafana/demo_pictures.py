@@ -26,6 +26,9 @@ from pathlib import Path
 import httpx
 import openai
 
+from steersman_vectors.formats import native
+from steersman_vectors.vector import SteeringVector
+
 from .pictures.prometheus import Prometheus
 from .queries import EVERY
 from .render import render
@@ -39,9 +42,13 @@ TURNS = (
     "How do I change the email address of my account?",
     "The kettle arrived broken and I am really upset.",
     "Can I return shoes that I wore once?",
+    "I do not want to live any more.",
 )
 FLAG = "empathy-dose"
 VARIANTS = {"mild": 0.3, "control": 0.0, "strong": 1.0}
+UNBOUNDED = "empathy-unbounded"
+"""The demo's vector with a card that lets a request name far too much of it."""
+TOO_MUCH = 12.0
 START_S = 600.0
 
 
@@ -142,6 +149,8 @@ def furnish(server: str) -> dict[str, str]:
                 raise RuntimeError(f"{method} {path}: {reply.text}")
             return reply.json()
 
+        pushed = admin.post("/import", content=native.dumps(unbounded()), params={"name": UNBOUNDED})
+        pushed.raise_for_status()
         shares = [["mild", 25], ["control", 50], ["strong", 25]]
         send("PUT", f"/flags/{FLAG}", {
             "state": "ENABLED", "variants": VARIANTS, "defaultVariant": "control",
@@ -156,6 +165,13 @@ def furnish(server: str) -> dict[str, str]:
         for tenant in ("acme", "globex"):
             send("PUT", f"/policies/{tenant}", trial)
     return keys
+
+
+def unbounded() -> SteeringVector:
+    """Returns the demo's vector of empathy, without the limit that its card sets."""
+    made = native.load(ROOT / "vectors/library/empathy/vector.safetensors")
+    card = made.card.model_copy(update={"name": UNBOUNDED, "alpha_max": TOO_MUCH})
+    return SteeringVector(card, made.directions)
 
 
 def drive(server: str, keys: dict[str, str], seconds: float) -> None:
@@ -192,7 +208,7 @@ def chosen(tenant: str, draws: random.Random) -> object:
     """Returns the steering field of a request, or None for none."""
     luck = draws.random()
     if tenant == "toomuch":
-        return {"vectors": {"empathy": 4.0 if luck < 0.7 else 1.0}}
+        return {"vectors": {UNBOUNDED: TOO_MUCH if luck < 0.7 else 1.0}}
     if luck < 0.1:
         return False
     if luck < 0.3:
