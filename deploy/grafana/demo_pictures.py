@@ -149,7 +149,9 @@ def furnish(server: str) -> dict[str, str]:
                 raise RuntimeError(f"{method} {path}: {reply.text}")
             return reply.json()
 
-        pushed = admin.post("/import", content=native.dumps(unbounded()), params={"name": UNBOUNDED})
+        pushed = admin.post(
+            "/import", content=native.dumps(unbounded()), params={"name": UNBOUNDED}
+        )
         pushed.raise_for_status()
         shares = [["mild", 25], ["control", 50], ["strong", 25]]
         send("PUT", f"/flags/{FLAG}", {
