@@ -35,7 +35,7 @@ test: installed ## Run the whole test suite but for GPU, benchmark and soak test
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } \
 	     /^##@/ { printf "\n%s\n", substr($$0, 5) } \
-	     /^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	     /^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: export VERIFY = always
@@ -69,6 +69,14 @@ bench-server: installed ## Measure the server beside plain vLLM, and how fast fl
 .PHONY: bench-gpu
 bench-gpu: installed ## Run the benchmarks that need an NVIDIA GPU (a quarter of an hour); without one they fail
 	$(BIN)/python -m pytest -m "bench and gpu" -s $(ARGS)
+
+.PHONY: dashboards
+dashboards: installed ## Write deploy/grafana/dashboards/*.json from their declarations
+	$(BIN)/python -m deploy.grafana.build
+
+.PHONY: dashboard-pictures
+dashboard-pictures: installed ## Draw docs/dashboards/*.png from a demo load of five minutes (needs Debian's prometheus)
+	$(BIN)/python -m deploy.grafana.demo_pictures $(ARGS)
 
 .PHONY: lock
 lock: ## Resolve requirements/*.lock anew for both engines (no GPU needed)

@@ -80,7 +80,7 @@ def recent(folder: Path) -> list[ProcessReport]:
         with suppress(OSError, ValueError, TypeError):
             if time.time() - path.stat().st_mtime < RECENT_S:
                 found.append(_read(path))
-    return [report for report in found if _lives(report.pid)]
+    return [report for report in found if lives(report.pid)]
 
 
 def living(folder: Path) -> list[int]:
