@@ -1,0 +1,80 @@
+"""Whether an answer has the shape of no language: broken characters, or words that none has.
+
+Conservative. Sentences of right words that mean nothing are not seen, and of languages without a
+list of common words (`languages.py`) only what no language has.
+"""
+
+from __future__ import annotations
+
+import re
+
+from .languages import COMMON, PROMPT_HITS, language_of
+
+REPLACED_SHARE, REPLACED_AT_LEAST = 0.02, 5
+"""Of characters that are U+FFFD, private or control: tokens that make no text."""
+SYMBOLS_SHARE, SYMBOLS_AT_LEAST = 0.7, 60
+"""Of characters in prose that are neither letters, digits nor space."""
+ODD_SHARE, ODD_WORDS = 0.25, 12
+"""Of Latin words with a shape that words do not have; words that are needed to say so."""
+SALAD_WORDS, SALAD_SHARE = 40, 0.04
+"""Words without the commonest ones: no sentences. Share of those that there must be."""
+LIST_MARKS = 0.25
+"""Commas and lines for each word, from which words are a list and no sentences."""
+_REPLACED = re.compile("[\ufffd\ue000-\uf8ff\x00-\x08\x0b\x0c\x0e-\x1f]")
+_SYMBOL = re.compile(r"[^\w\s]")
+_RULER = re.compile(r"[-=_.*#~─═━…•·|+]{3,}")
+_LATIN_WORD = re.compile(r"[A-Za-z]{2,}(?:[0-9]+[A-Za-z]+)*")
+_ODD = re.compile(
+    r"[a-z][A-Z]+[a-z]+[A-Z]"  # caseLIKE This: twice within a word
+    r"|[A-Za-z][0-9]+[A-Za-z]+[0-9]"
+    r"|(?i:[bcdfghjklmnpqrstvwxz]{6})"
+    r"|(?i:([a-z])\1\1\1)"
+    r"|^(?=[a-z]{5})[bcdfghjklmnpqrstvwxz]+$"
+)
+
+
+def is_gibberish(prompt_words: list[str], prose: str, words: list[str], structured: int) -> bool:
+    """Returns whether an answer's prose is of no language.
+
+    words: of the prose, in lower case. structured: lines that are table, code or JSON.
+    """
+    return (
+        _replaced(prose) or _symbols(prose) or _odd_words(prose)
+        or (structured == 0 and _no_sentences(prompt_words, prose, words))
+    )  # fmt: skip
+
+
+def _replaced(prose: str) -> bool:
+    if prose.isascii() and prose.isprintable():
+        return False
+    count = len(_REPLACED.findall(prose))
+    return count >= REPLACED_AT_LEAST and count >= REPLACED_SHARE * len(prose)
+
+
+def _symbols(prose: str) -> bool:
+    dense = _RULER.sub("", "".join(prose.split()))
+    if len(dense) < SYMBOLS_AT_LEAST:
+        return False
+    symbols = [char for char in _SYMBOL.findall(dense) if ord(char) < 0x2190]  # no emoji, no arrows
+    return len(symbols) >= SYMBOLS_SHARE * len(dense)
+
+
+def _odd_words(prose: str) -> bool:
+    words = _LATIN_WORD.findall(prose)
+    if len(words) < ODD_WORDS:
+        return False
+    odd = sum(1 for word in words if _ODD.search(word))
+    return odd >= ODD_SHARE * len(words)
+
+
+def _no_sentences(prompt_words: list[str], prose: str, words: list[str]) -> bool:
+    """Returns whether many words make no sentence, for a prompt that had sentences."""
+    if len(words) < SALAD_WORDS or not prose.isascii():
+        return False
+    marks = prose.count(",") + prose.count("\n") + prose.count(";")
+    if marks >= LIST_MARKS * len(words):
+        return False
+    common = sum(word in COMMON for word in words)
+    return common < SALAD_SHARE * len(words) and (
+        language_of(prompt_words, PROMPT_HITS) is not None
+    )
