@@ -40,6 +40,7 @@ from .monitor.metrics import DecisionMetrics
 from .openai.body import Body, check_beside
 from .openai.models import profiles_of
 from .processes import ProcessBoard, ProcessReport
+from .quality.watch import QualityWatch
 from .settings import ServerSettings
 from .vector_supply import VectorSupply
 
@@ -77,6 +78,7 @@ class SteeringService:
         self.limits = Limits(settings.api_processes)
         self.metrics = DecisionMetrics()
         self.decisions = DecisionLog(settings.data_dir)
+        self.quality = QualityWatch(settings.quality_sample, self.metrics.tenant_label)
         self.view = View(registry.snapshot, Configuration.of(registry.snapshot.documents))
         self.store = RegistryStore(settings.registry_url, known=lambda: registry.snapshot)
         """For operators; nothing that a request needs goes through it."""
@@ -181,12 +183,15 @@ class SteeringService:
             return None
         return await self.classifier.classify(turn)
 
-    def running(self, caller: Caller, decision: Decision) -> AbstractContextManager[None]:
+    def running(
+        self, caller: Caller, decision: Decision, path: str, body: Body, request_id: str
+    ) -> AbstractContextManager[None]:
         """Takes the caller's place, and returns a context under which `generate` uses the plan.
 
         Raises `TooManyRequestsError`.
         """
-        return _both(self.limits.running(caller), running_plan(decision.plan))
+        tap = self.quality.tap(request_id, path, body.payload, decision)
+        return _both(self.limits.running(caller), running_plan(decision.plan, tap))
 
     def _show(self, snapshot: RegistrySnapshot) -> None:
         """Shows a snapshot to requests, or nothing: raises `OperatorError(registry_corrupt)`."""

@@ -77,6 +77,26 @@ def one_greedy_token(logprobs: int) -> Any:
     return SamplingParams(temperature=0.0, max_tokens=1, logprobs=logprobs, detokenize=False)
 
 
+def gives_deltas(sampling_params: Any) -> bool:
+    """Returns whether each output of a request holds what was added since the last one."""
+    return bool(sampling_params.output_kind.name == "DELTA")
+
+
+def ask_for_logprobs(sampling_params: Any) -> None:
+    """Has the engine sum up the log-probabilities of a request's tokens, if it does not yet.
+
+    NOTE: what vLLM's routes answer depends on what the client asked for, not on this.
+    """
+    if sampling_params.logprobs is None and not sampling_params.logprob_token_ids:
+        sampling_params.logprobs = 0
+
+
+def knows_logprobs(engine_client: Any) -> bool:
+    """Returns whether what the engine calls logprobs are such, and not logits."""
+    mode = str(getattr(engine_client.vllm_config.model_config, "logprobs_mode", "raw_logprobs"))
+    return mode.endswith("logprobs")
+
+
 async def ask_workers(
     engine_client: Any, method: str, args: Sequence[bytes | str], timeout_s: float
 ) -> list[Any]:

@@ -23,7 +23,7 @@ class DecisionMetrics:
 
     def decided(self, decision: Decision) -> None:
         """Counts a request that was let in."""
-        tenant = self._label(decision.tenant)
+        tenant = self.tenant_label(decision.tenant)
         outcome = "steered" if decision.plan is not None else "unsteered"
         REQUESTS.labels(tenant, decision.reason, outcome).inc()
         if decision.intent is not None:
@@ -35,10 +35,11 @@ class DecisionMetrics:
 
     def refused(self, tenant: str, error: SteersmanError) -> None:
         """Counts a request that was not let in."""
-        REQUESTS.labels(self._label(tenant), "none", "refused").inc()
+        REQUESTS.labels(self.tenant_label(tenant), "none", "refused").inc()
         REFUSALS.labels(error.code).inc()
 
-    def _label(self, tenant: str) -> str:
+    def tenant_label(self, tenant: str) -> str:
+        """Returns the value of the `tenant` label: the tenant's name, or `other`."""
         if tenant not in self._tenants:
             if len(self._tenants) >= MAX_TENANTS:
                 return OTHER

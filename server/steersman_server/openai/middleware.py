@@ -49,7 +49,9 @@ class Admission(Protocol):
         """Returns the decision for a request, its vectors resident; or raises."""
         ...
 
-    def running(self, caller: Caller, decision: Decision) -> AbstractContextManager[None]:
+    def running(
+        self, caller: Caller, decision: Decision, path: str, body: Body, request_id: str
+    ) -> AbstractContextManager[None]:
         """Returns a context under which `generate` uses the plan; raises when there is no room."""
         ...
 
@@ -97,7 +99,7 @@ class SteeringMiddleware:
                 body = read_body(data, admission.models, partial(admission.profiles_of, caller))
                 scope, request_id = _with_request_id(scope)
                 decision = await admission.admit(caller, path, body, request_id)
-                running = admission.running(caller, decision)
+                running = admission.running(caller, decision, path, body, request_id)
         except SteersmanError as error:
             await send_error(send, error)
             return

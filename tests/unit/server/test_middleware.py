@@ -47,7 +47,7 @@ class FakeAdmission:
         return decision
 
     @contextmanager
-    def running(self, caller, decision):
+    def running(self, caller, decision, path, body, request_id):
         self.plans.append(decision.plan)
         yield
 

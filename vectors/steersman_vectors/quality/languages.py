@@ -18,44 +18,62 @@ ANSWER_SHARE = 0.1
 """Of the answer's words."""
 _WORD = re.compile(r"[^\W\d_]+")
 _LISTS = {
-    "english": "the and of to is that it for you with this are was not have from your they be by at "
-    "which would will can what there their been has were when who where how i my we our do does did "
-    "if about these those into than then some could should please here him his she he but or as an",
-    "german": "der und das ist nicht ich sie den mit sich auf für von dem wir ein eine einen auch "
-    "wird wie sind oder aber noch nach bei aus wenn kann haben werden diese dieser ihr ihre mein zu "
-    "im zum zur über dass nur mehr bitte warum kein keine hat was wo doch sehr",
-    "french": "le les des est et une dans pour que qui vous nous ne pas sur avec il ce cette sont "
-    "mais ou où par plus au aux du je elle ils être avez votre notre mes c'est comme tout fait été "
-    "ces leur quelle quel comment pourquoi s'il très aussi",
-    "spanish": "el los las y una es del por con para como pero más su este esta son está hay cuando "
-    "muy sobre también fue ser tiene desde todo usted nos sin puede cómo qué dónde yo hasta porque "
-    "ellos donde mi al lo gracias",
-    "italian": "il di che è e per una sono della con non gli delle dei nel alla più anche come ma "
-    "questo questa essere ho ha dal sul degli nella perché cosa tutti molto mio suo lei ci quando "
-    "dove sia grazie dopo ancora",
-    "portuguese": "o os uma não para com em do da dos das mais por se como foi ao ele você são "
-    "pelo pela isso esta meu minha seu sua também já está muito ou quando nós eles fazer ser um à às "
+    "english":
+    "the and of to is that it for you with this are was not have from your they be by at "
+    "which would will can what there their been has were when who where how i my we our do "
+    "does did if about these those into than then some could should please here him his she "
+    "he but or as an",
+    "german":
+    "der und das ist nicht ich sie den mit sich auf für von dem wir ein eine einen auch "
+    "wird wie sind oder aber noch nach bei aus wenn kann haben werden diese dieser ihr ihre "
+    "mein zu im zum zur über dass nur mehr bitte warum kein keine hat was wo doch sehr",
+    "french":
+    "le les des est et une dans pour que qui vous nous ne pas sur avec il ce cette sont "
+    "mais ou où par plus au aux du je elle ils être avez votre notre mes c'est comme tout "
+    "fait été ces leur quelle quel comment pourquoi s'il très aussi",
+    "spanish":
+    "el los las y una es del por con para como pero más su este esta son está hay cuando "
+    "muy sobre también fue ser tiene desde todo usted nos sin puede cómo qué dónde yo hasta "
+    "porque ellos donde mi al lo gracias",
+    "italian":
+    "il di che è e per una sono della con non gli delle dei nel alla più anche come ma "
+    "questo questa essere ho ha dal sul degli nella perché cosa tutti molto mio suo lei ci "
+    "quando dove sia grazie dopo ancora",
+    "portuguese":
+    "o os uma não para com em do da dos das mais por se como foi ao ele você são pelo pela "
+    "isso esta meu minha seu sua também já está muito ou quando nós eles fazer ser um à às "
     "onde obrigado até depois",
-    "dutch": "de het een van en dat niet zijn voor met op te ik je wij naar aan bij ook als maar "
-    "om dit nog wordt heeft hebben worden kunnen geen deze uw mijn hoe waar wat ze zou veel door over",
-    "polish": "w i na z się nie do to jest że jak o co po ale dla od za jego są przez tym czy tak "
-    "jej był może być ten tego która który które oraz już mnie ich proszę tylko bardzo mój",
-    "swedish": "och att det som är på av för med inte den till har jag ett om vi men ni kan från "
-    "så hur var sig ska också efter eller när mycket där vad bara mig din dig",
-    "danish or norwegian": "og det som er på av for med ikke den til har jeg et om vi men de kan "
-    "fra så hvordan af sig skal også efter etter eller når meget mye hvor hva hvad bare mig meg din",
-    "finnish": "ja on ei se että hän oli ovat mutta kun niin kuin joka myös voi sen ole minun "
-    "sinun mitä missä miten tämä tai jos sitten vain hyvin kanssa olen minä sinä kiitos",
-    "turkish": "bir ve bu için ile çok da ne var mı değil olarak daha gibi sonra kadar olan ben sen "
-    "ama nasıl neden nerede her şey benim senin mi veya en lütfen",
-    "czech": "a je se na že v to s z do o jsem jako ale pro by si jak tak jsou bylo byl ve nebo "
-    "když který která jeho jen už mi prosím můj kde co velmi také",
-    "romanian": "și în de la este nu pe cu că un o din mai care pentru sunt dar ce sau fost am ai "
-    "acest această lui al ale fi prin după dacă cum unde când foarte vă rog",
-    "indonesian or malay": "yang dan di ini itu dengan untuk tidak dari dalam akan pada juga saya "
-    "anda ke karena ada bisa adalah oleh seperti mereka atau kami kita sudah telah apa bagaimana",
-    "vietnamese": "và của là có không được cho các trong một người này với những khi để tôi bạn "
-    "đã như từ đến cũng về nhiều ra làm gì thế nào",
+    "dutch":
+    "de het een van en dat niet zijn voor met op te ik je wij naar aan bij ook als maar om "
+    "dit nog wordt heeft hebben worden kunnen geen deze uw mijn hoe waar wat ze zou veel "
+    "door over",
+    "polish":
+    "w i na z się nie do to jest że jak o co po ale dla od za jego są przez tym czy tak jej "
+    "był może być ten tego która który które oraz już mnie ich proszę tylko bardzo mój",
+    "swedish":
+    "och att det som är på av för med inte den till har jag ett om vi men ni kan från så "
+    "hur var sig ska också efter eller när mycket där vad bara mig din dig",
+    "danish or norwegian":
+    "og det som er på av for med ikke den til har jeg et om vi men de kan fra så hvordan af "
+    "sig skal også efter etter eller når meget mye hvor hva hvad bare mig meg din",
+    "finnish":
+    "ja on ei se että hän oli ovat mutta kun niin kuin joka myös voi sen ole minun sinun "
+    "mitä missä miten tämä tai jos sitten vain hyvin kanssa olen minä sinä kiitos",
+    "turkish":
+    "bir ve bu için ile çok da ne var mı değil olarak daha gibi sonra kadar olan ben sen "  # noqa: RUF001
+    "ama nasıl neden nerede her şey benim senin mi veya en lütfen",  # noqa: RUF001
+    "czech":
+    "a je se na že v to s z do o jsem jako ale pro by si jak tak jsou bylo byl ve nebo když "
+    "který která jeho jen už mi prosím můj kde co velmi také",
+    "romanian":
+    "și în de la este nu pe cu că un o din mai care pentru sunt dar ce sau fost am ai acest "
+    "această lui al ale fi prin după dacă cum unde când foarte vă rog",
+    "indonesian or malay":
+    "yang dan di ini itu dengan untuk tidak dari dalam akan pada juga saya anda ke karena "
+    "ada bisa adalah oleh seperti mereka atau kami kita sudah telah apa bagaimana",
+    "vietnamese":
+    "và của là có không được cho các trong một người này với những khi để tôi bạn đã như từ "
+    "đến cũng về nhiều ra làm gì thế nào",
 }  # fmt: skip
 _COUNTS = Counter(word for words in _LISTS.values() for word in set(words.split()))
 LANGUAGE_OF = {

@@ -21,6 +21,8 @@ RUN_WORDS, RUN_CHARACTERS, RUN_LINES = 6, 16, 12
 """Of a word, of a character of a script without spaces, of a line of a table or of code."""
 MAX_PERIOD = 150
 """Units in the longest block that is looked for at the end."""
+SHORT_PERIOD = 4
+"""Blocks of so few single characters must be there as often as makes `RUN_CHARACTERS`."""
 NGRAM, NGRAM_SHARE, NGRAM_UNITS = 6, 0.3, 40
 """Units of an n-gram; share from which; units that a text needs before shares mean anything."""
 RUN_OF_ONE_CHARACTER, RUN_OF_RULER = 60, 400
@@ -92,12 +94,19 @@ def loop_at_end(code: str, units: Units | None = None) -> int:
             block = stretch[-period:]
             if period == 1 and times < _longest_run(units.name(block)):
                 continue
-            if period <= 4 and max(map(len, map(units.name, block))) == 1:  # letters of a CJK word
-                if not code.endswith(block * (RUN_CHARACTERS // period)):
-                    continue
+            if (
+                period <= SHORT_PERIOD
+                and _characters(units, block)
+                and not (code.endswith(block * (RUN_CHARACTERS // period)))
+            ):
+                continue  # laughter and the like
             if any(_LETTERS.search(units.name(char)) for char in block):
                 return period
     return 0
+
+
+def _characters(units: Units, block: str) -> bool:
+    return all(len(units.name(char)) == 1 for char in block)
 
 
 def loop_at_end_reference(code: str) -> int:
