@@ -15,7 +15,7 @@ from steersman_demo.steering import UNSTEERED, Steering, steering_of
 from steersman_vectors.schedule import CONSTANT, AnySchedule
 from steersman_vectors.vector import SteeringVector, from_differences
 
-ALPHAS = (-4.0, 1.0, 2.0, 3.0, 4.0, 8.0, 16.0)
+ALPHAS = (-4.0, 1.0, 2.0, 4.0, 8.0, 16.0)
 """The shipped vectors' `alpha_max` is 2."""
 LAYERS = (1, 2, 4)
 UNSTEERED_ANSWERS = 84
@@ -51,6 +51,7 @@ def generate(model_dir: Path, library: Path) -> Iterator[Steered]:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    torch.set_num_threads(1)  # batches are small: more threads wait for each other
     tokenizer = AutoTokenizer.from_pretrained(model_dir)
     model = AutoModelForCausalLM.from_pretrained(model_dir, dtype=torch.float32).eval()
 

@@ -13,7 +13,9 @@ from .languages import COMMON, PROMPT_HITS, language_of
 REPLACED_SHARE, REPLACED_AT_LEAST = 0.02, 5
 """Of characters that are U+FFFD, private or control: tokens that make no text."""
 SYMBOLS_SHARE, SYMBOLS_AT_LEAST = 0.7, 60
-"""Of characters in prose that are neither letters, digits nor space."""
+"""Of characters that are neither letters, digits nor space."""
+SYMBOLS_DISTINCT, DENSITY, ARROWS = 6, 0.85, 0x2190
+"""Different ones; characters in all that are no space; from there on: arrows, boxes, emoji."""
 ODD_SHARE, ODD_WORDS = 0.25, 12
 """Of Latin words with a shape that words do not have; words that are needed to say so."""
 SALAD_WORDS, SALAD_SHARE = 40, 0.04
@@ -33,30 +35,35 @@ _ODD = re.compile(
 )
 
 
-def is_gibberish(prompt_words: list[str], prose: str, words: list[str], structured: int) -> bool:
-    """Returns whether an answer's prose is of no language.
+def is_gibberish(
+    prompt_words: list[str], text: str, prose: str, words: list[str], structured: int
+) -> bool:
+    """Returns whether an answer is of no language.
 
-    words: of the prose, in lower case. structured: lines that are table, code or JSON.
+    prose: its lines that are neither table, code nor JSON, of which there are `structured`.
+    words: of the prose, in lower case.
     """
     return (
-        _replaced(prose) or _symbols(prose) or _odd_words(prose)
+        _replaced(text) or _symbols(text) or _odd_words(prose)
         or (structured == 0 and _no_sentences(prompt_words, prose, words))
     )  # fmt: skip
 
 
-def _replaced(prose: str) -> bool:
-    if prose.isascii() and prose.isprintable():
+def _replaced(text: str) -> bool:
+    if text.isprintable() and text.isascii():
         return False
-    count = len(_REPLACED.findall(prose))
-    return count >= REPLACED_AT_LEAST and count >= REPLACED_SHARE * len(prose)
+    count = len(_REPLACED.findall(text))
+    return count >= REPLACED_AT_LEAST and count >= REPLACED_SHARE * len(text)
 
 
-def _symbols(prose: str) -> bool:
-    dense = _RULER.sub("", "".join(prose.split()))
-    if len(dense) < SYMBOLS_AT_LEAST:
+def _symbols(text: str) -> bool:
+    dense = "".join(text.split())
+    if len(dense) < DENSITY * len(text):  # pictures made of characters are mostly space
         return False
-    symbols = [char for char in _SYMBOL.findall(dense) if ord(char) < 0x2190]  # no emoji, no arrows
-    return len(symbols) >= SYMBOLS_SHARE * len(dense)
+    dense = _RULER.sub("", dense)
+    symbols = [char for char in _SYMBOL.findall(dense) if ord(char) < ARROWS]
+    enough = len(symbols) >= max(SYMBOLS_AT_LEAST, SYMBOLS_SHARE * len(dense))
+    return enough and len(set(symbols)) >= SYMBOLS_DISTINCT
 
 
 def _odd_words(prose: str) -> bool:

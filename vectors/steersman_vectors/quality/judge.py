@@ -44,6 +44,6 @@ def judge(prompt: str, text: str, finish_reason: str | None) -> Judgement:
             found.add("script_switch")
         elif languages.switched(prompt, prompt_words, words):
             found.add("language_switch")
-        if is_gibberish(prompt_words, units.prose, words, units.structured):
+        if is_gibberish(prompt_words, window, units.prose, words, units.structured):
             found.add("gibberish")
     return Judgement(frozenset(found))

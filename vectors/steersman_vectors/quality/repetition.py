@@ -26,6 +26,8 @@ SHORT_PERIOD = 4
 NGRAM, NGRAM_SHARE, NGRAM_UNITS = 6, 0.3, 40
 """Units of an n-gram; share from which; units that a text needs before shares mean anything."""
 RUN_OF_ONE_CHARACTER, RUN_OF_RULER = 60, 400
+TIMES_OF_CHARACTERS, LENGTH_OF_CHARACTERS = 8, 180
+"""How often a block of characters must be there at the end, and how much of the text that is."""
 SENTENCE_WORDS, LONG_SENTENCE_WORDS = 3, 9
 SENTENCE_BYTES = 24
 """Of a sentence without spaces, to count as one: eight Han characters."""
@@ -42,6 +44,7 @@ def repeats(text: str, units: Units) -> bool:
         run_of_characters(text)
         or run_of_units(units)
         or loop_at_end(units.code, units) > 0
+        or loop_of_characters(text)
         or ngram_share(units.code) >= NGRAM_SHARE
         or sentences_repeat(units.prose)
     )
@@ -53,6 +56,19 @@ def run_of_characters(text: str) -> bool:
         length = match.end() - match.start()
         if length >= (RUN_OF_RULER if match[1] in _RULERS else RUN_OF_ONE_CHARACTER):
             return True
+    return False
+
+
+def loop_of_characters(text: str) -> bool:
+    """Returns whether the text ends with a block of characters that has a letter, many times over.
+
+    For what units do not show: a line of JSON that never ends, syllables without spaces.
+    """
+    for period in range(2, min(MAX_PERIOD, len(text) // TIMES_OF_CHARACTERS) + 1):
+        length = max(period * TIMES_OF_CHARACTERS, LENGTH_OF_CHARACTERS)
+        stretch = text[-length:]
+        if len(stretch) == length and stretch[period:] == stretch[:-period]:
+            return _LETTERS.search(stretch[-period:]) is not None
     return False
 
 
