@@ -18,6 +18,8 @@ SYMBOLS_DISTINCT, DENSITY, ARROWS = 6, 0.85, 0x2190
 """Different ones; characters in all that are no space; from there on: arrows, boxes, emoji."""
 ODD_SHARE, ODD_WORDS = 0.25, 12
 """Of Latin words with a shape that words do not have; words that are needed to say so."""
+JOINED_SHARE, JOINED_WORDS = 0.05, 6
+"""Of words that have grown together, as in `forOh`; different joints that are needed."""
 SALAD_WORDS, SALAD_SHARE = 40, 0.04
 """Words without the commonest ones: no sentences. Share of those that there must be."""
 LIST_MARKS = 0.25
@@ -26,6 +28,9 @@ _REPLACED = re.compile("[\ufffd\ue000-\uf8ff\x00-\x08\x0b\x0c\x0e-\x1f]")
 _SYMBOL = re.compile(r"[^\w\s]")
 _RULER = re.compile(r"[-=_.*#~─═━…•·|+]{3,}")
 _LATIN_WORD = re.compile(r"[A-Za-z]{2,}(?:[0-9]+[A-Za-z]+)*")
+_JOINED = re.compile(r"\b[A-Z]?[a-z']*(?:I?[A-Z][a-z']+)+I?\b")
+_JOINT = re.compile(r"[a-z'I][A-Z]")
+_QUOTED = re.compile(r"`[^`\n]*`")
 _ODD = re.compile(
     r"[a-z][A-Z]+[a-z]+[A-Z]"  # caseLIKE This: twice within a word
     r"|[A-Za-z][0-9]+[A-Za-z]+[0-9]"
@@ -45,6 +50,7 @@ def is_gibberish(
     """
     return (
         _replaced(text) or _symbols(text) or _odd_words(prose)
+        or _joined_words(prose, words)
         or (structured == 0 and _no_sentences(prompt_words, prose, words))
     )  # fmt: skip
 
@@ -72,6 +78,22 @@ def _odd_words(prose: str) -> bool:
         return False
     odd = sum(1 for word in words if _ODD.search(word))
     return odd >= ODD_SHARE * len(words)
+
+
+def _joined_words(prose: str, words: list[str]) -> bool:
+    """Returns whether many words are several: the model begins sentences where it should go on.
+
+    One capital in a word that begins with one is a name: GitHub.
+    """
+    if len(_JOINT.findall(prose)) < JOINED_WORDS:
+        return False
+    found: list[str] = []
+    for word in _JOINED.findall(_QUOTED.sub(" ", prose)):
+        joints = _JOINT.findall(word)
+        if len(joints) > 1 or (joints and word[0].islower()):
+            found += joints
+    enough = len(found) >= JOINED_SHARE * (len(words) + len(found))
+    return enough and len(set(found)) >= JOINED_WORDS
 
 
 def _no_sentences(prompt_words: list[str], prose: str, words: list[str]) -> bool:

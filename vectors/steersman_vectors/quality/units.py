@@ -17,7 +17,7 @@ _UNSPACED = (
 _UNIT = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+(?:['’][^\W_{_UNSPACED}]+)*")
 _MARKS = re.compile(r"[{}\[\]()<>=|\\/_;\"`@#$%^&*+~:]")
 _FENCE = ("```", "~~~")
-_OPENING, _CLOSING = ("{", "[", "<"), ("{", "}", "];", "},", "],", ";")
+_OPENING, _CLOSING = ("{", "[", "<", "|"), ("{", "}", "];", "},", "],", ";")
 MARKS_SHARE = 0.12
 """A line with more marks than that is code or data."""
 FIRST = 0x100000
@@ -70,7 +70,7 @@ def units_of(text: str) -> Units:
 
 def is_structured(line: str, bare: str) -> bool:
     """Returns whether a line is of a table, of code or of JSON."""
-    if "\t" in line or bare.count("|") >= 2 or (line.startswith("    ") and bare):
+    if "\t" in line or bare.count(" | ") >= 2 or (line.startswith("    ") and bare):
         return True
     if bare.startswith(_OPENING) or bare.endswith(_CLOSING):
         return True
