@@ -28,6 +28,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/messages": {**CHAT, "max_tokens": 12},
 }
 STEERED = {"steering": {"vectors": {"empathy": 0.5}}}
+DRAWN = {"temperature": 0.8, "seed": 3}
 ANSWERS = "steering_quality_answers_total"
 FRESH = {"id", "item_id", "created", "created_at", "completed_at", "request_id"}
 """Keys whose values are new with every request."""
@@ -135,7 +136,7 @@ def test_so_does_the_client_of_a_stream(server, path):
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(
-    "asked", [{"logprobs": True, "top_logprobs": 2}, {"logprobs": False}, {"n": 3}]
+    "asked", [{"logprobs": True, "top_logprobs": 2}, {"logprobs": False}, {"n": 3, **DRAWN}]
 )
 def test_what_the_client_asks_for_beside_stays_its_own(server, asked, stream):
     body = BODIES["/v1/chat/completions"] | asked | {"stream": stream}
@@ -161,7 +162,7 @@ def test_known_traffic_is_counted(server):
     completion = BODIES["/v1/completions"] | {"ignore_eos": True}
     for _ in range(2):
         post(server, "/v1/chat/completions", chat | STEERED)
-    post(server, "/v1/completions", completion | {"n": 2})
+    post(server, "/v1/completions", completion | {"n": 2} | DRAWN)
     post(server, "/v1/chat/completions", chat | {"stream": True})
     for _ in range(3):
         post(server, "/v1/completions", completion, sampled=False)

@@ -28,8 +28,8 @@ from steersman_vectors.errors import OperatorError
 from steersman_vectors.plan import EXTRA_ARGS_KEY, SteeringPlan
 
 from .vllm_api import (
-    ask_for_logprobs,
     ask_workers,
+    asking_for_logprobs,
     gives_deltas,
     knows_logprobs,
     one_greedy_token,
@@ -184,7 +184,7 @@ class EngineLink:
         if running.tap is None:
             return self._generate(prompt, sampling_params, *args, **kwargs)
         if knows_logprobs(self._client):
-            ask_for_logprobs(sampling_params)
+            sampling_params = asking_for_logprobs(sampling_params)
         deltas = gives_deltas(sampling_params)
         outputs = self._generate(prompt, sampling_params, *args, **kwargs)
         return running.tap.through(outputs, deltas)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from argparse import Namespace
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 from pydantic import ValidationError
@@ -82,13 +83,16 @@ def gives_deltas(sampling_params: Any) -> bool:
     return bool(sampling_params.output_kind.name == "DELTA")
 
 
-def ask_for_logprobs(sampling_params: Any) -> None:
-    """Has the engine sum up the log-probabilities of a request's tokens, if it does not yet.
+def asking_for_logprobs(sampling_params: Any) -> Any:
+    """Returns sampling params under which the engine sums up its tokens' log-probabilities.
 
-    NOTE: what vLLM's routes answer depends on what the client asked for, not on this.
+    NOTE: a copy. vLLM's routes look at their own afterwards, and tell the client what is in them.
     """
-    if sampling_params.logprobs is None and not sampling_params.logprob_token_ids:
-        sampling_params.logprobs = 0
+    if sampling_params.logprobs is not None or sampling_params.logprob_token_ids:
+        return sampling_params
+    asking = copy(sampling_params)
+    asking.logprobs = 0
+    return asking
 
 
 def knows_logprobs(engine_client: Any) -> bool:

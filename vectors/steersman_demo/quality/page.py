@@ -4,13 +4,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from steersman_demo.quality import figures, texts
-from steersman_demo.quality.answers import Steered
+from steersman_demo.quality.answers import LAYERS, Steered
 from steersman_demo.quality.figures import Figures
 
 BEGIN, END = "<!-- demo-quality:begin -->", "<!-- demo-quality:end -->"
 HEAD = "| {} | answers | degenerate | found | precision | recall |\n|---|---:|---:|---:|---:|---:|"
-LOOKED_AT, NOT_LOOKED_AT = "empathy", "concise"
-"""Whose misses were read while the bounds were chosen; whose were not."""
+GROUPS: dict[str, tuple[str, tuple[int, ...]]] = {
+    "unsteered": ("none", (0,)),
+    "empathy (read)": ("empathy", LAYERS),
+    f"concise, layer {LAYERS[0]} (read)": ("concise", LAYERS[:1]),
+    f"concise, layers {LAYERS[1]} and {LAYERS[2]}": ("concise", LAYERS[1:]),
+}
+"""Whose misses were read while the bounds were chosen, and whose were not: vector, layers."""
 
 
 def block(answers: Sequence[Steered]) -> str:
@@ -22,7 +27,7 @@ def block(answers: Sequence[Steered]) -> str:
         "token (the shipped vectors act on the header, and their `alpha_max` is 2). The truth is "
         "the demo's own judge, which the detectors know nothing of: a word that the corpus lacks, "
         "a loop by its stricter measure, or no end. Bounds were chosen while reading the misses "
-        f"of `{LOOKED_AT}`; those of `{NOT_LOOKED_AT}` were not read.",
+        "of the groups marked so; the others were not read.",
         _table("steering", _groups(answers)),
         "By alpha, both vectors, all layers:",
         _table("where, alpha", _by_alpha(answers)),
@@ -45,11 +50,9 @@ def put_into(page: Path, text: str) -> None:
 
 
 def _groups(answers: Sequence[Steered]) -> dict[str, Sequence[Steered]]:
-    groups = {
-        {"none": "unsteered", LOOKED_AT: f"{LOOKED_AT} (looked at)"}.get(name, name): [
-            each for each in answers if each.vector == name
-        ]
-        for name in ("none", LOOKED_AT, NOT_LOOKED_AT)
+    groups: dict[str, Sequence[Steered]] = {
+        name: [each for each in answers if each.vector == vector and each.layer in layers]
+        for name, (vector, layers) in GROUPS.items()
     }
     return groups | {"all": answers}
 
@@ -109,7 +112,7 @@ def _labelled() -> str:
 
 def _wrong() -> str:
     said = [
-        f"- {kind}: should be {', '.join(there) or 'nothing'}, found {', '.join(found) or 'nothing'}"
+        f"- {kind}: is {', '.join(there) or 'fine'}, found {', '.join(found) or 'nothing'}"
         for kind, there, found in figures.wrong(texts.read(texts.TEST))
     ]
     return "\n".join(["Judged wrong among the test texts:", "", *said] if said else ["None wrong."])

@@ -10,33 +10,37 @@ import re
 
 from .languages import COMMON, PROMPT_HITS, language_of
 
-REPLACED_SHARE, REPLACED_AT_LEAST = 0.02, 5
+REPLACED_SHARE, REPLACED_AT_LEAST = 0.003, 3
 """Of characters that are U+FFFD, private or control: tokens that make no text."""
 SYMBOLS_SHARE, SYMBOLS_AT_LEAST = 0.7, 60
 """Of characters that are neither letters, digits nor space."""
 SYMBOLS_DISTINCT, DENSITY, ARROWS = 6, 0.85, 0x2190
 """Different ones; characters in all that are no space; from there on: arrows, boxes, emoji."""
 ODD_SHARE, ODD_WORDS = 0.25, 12
-"""Of Latin words with a shape that words do not have; words that are needed to say so."""
+"""Shapes that words do not have, for each word; words that are needed to say so."""
 JOINED_SHARE, JOINED_WORDS = 0.05, 6
 """Of words that have grown together, as in `forOh`; different joints that are needed."""
-SALAD_WORDS, SALAD_SHARE = 40, 0.04
-"""Words without the commonest ones: no sentences. Share of those that there must be."""
+SALAD_WORDS, SALAD_SHARE, SALAD_SHARE_UNMARKED = 30, 0.04, 0.15
+"""Words without the commonest ones: no sentences. Share of those that there must be; the same
+where there is hardly a full stop or a comma either. English prose has about 0.4."""
+UNMARKED = 0.05
+"""Marks for each word, below which there are hardly any."""
+CONTROL_TOKENS = 2
+"""Of the chat template in the text, as in `<|im_start|>`: what no client may see."""
 LIST_MARKS = 0.25
 """Commas and lines for each word, from which words are a list and no sentences."""
-_REPLACED = re.compile("[\ufffd\ue000-\uf8ff\x00-\x08\x0b\x0c\x0e-\x1f]")
+_REPLACED = re.compile("[\ufffd\ue000-\uf8ff\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_CONTROL_TOKEN = re.compile(r"<\|[a-z_]{2,30}\|>")
 _SYMBOL = re.compile(r"[^\w\s]")
 _RULER = re.compile(r"[-=_.*#~─═━…•·|+]{3,}")
-_LATIN_WORD = re.compile(r"[A-Za-z]{2,}(?:[0-9]+[A-Za-z]+)*")
 _JOINED = re.compile(r"\b[A-Z]?[a-z']*(?:I?[A-Z][a-z']+)+I?\b")
 _JOINT = re.compile(r"[a-z'I][A-Z]")
 _QUOTED = re.compile(r"`[^`\n]*`")
-_ODD = re.compile(
-    r"[a-z][A-Z]+[a-z]+[A-Z]"  # caseLIKE This: twice within a word
-    r"|[A-Za-z][0-9]+[A-Za-z]+[0-9]"
-    r"|(?i:[bcdfghjklmnpqrstvwxz]{6})"
-    r"|(?i:([a-z])\1\1\1)"
-    r"|^(?=[a-z]{5})[bcdfghjklmnpqrstvwxz]+$"
+_ODD = (
+    re.compile(r"[a-z][A-Z]+[a-z]+[A-Z]"),  # a capital twice within a word
+    re.compile(r"\b[A-Za-z]{2,}[0-9]+[A-Za-z]+[0-9]\w*"),
+    re.compile(r"[bcdfghjklmnpqrstvwxzBCDFGHJKLMNPQRSTVWXZ]{6,}|\b[bcdfghjklmnpqrstvwxz]{5}\b"),
+    re.compile(r"([a-z])\1\1\1+"),
 )
 
 
@@ -49,7 +53,8 @@ def is_gibberish(
     words: of the prose, in lower case.
     """
     return (
-        _replaced(text) or _symbols(text) or _odd_words(prose)
+        _replaced(text) or _control_tokens(prompt_words, text)
+        or _symbols(text) or _odd_words(prose, words)
         or _joined_words(prose, words)
         or (structured == 0 and _no_sentences(prompt_words, prose, words))
     )  # fmt: skip
@@ -62,6 +67,13 @@ def _replaced(text: str) -> bool:
     return count >= REPLACED_AT_LEAST and count >= REPLACED_SHARE * len(text)
 
 
+def _control_tokens(prompt_words: list[str], text: str) -> bool:
+    if "<|" not in text:
+        return False
+    asked = "template" in prompt_words or "token" in prompt_words or "tokens" in prompt_words
+    return not asked and len(_CONTROL_TOKEN.findall(text)) >= CONTROL_TOKENS
+
+
 def _symbols(text: str) -> bool:
     dense = "".join(text.split())
     if len(dense) < DENSITY * len(text):  # pictures made of characters are mostly space
@@ -72,11 +84,10 @@ def _symbols(text: str) -> bool:
     return enough and len(set(symbols)) >= SYMBOLS_DISTINCT
 
 
-def _odd_words(prose: str) -> bool:
-    words = _LATIN_WORD.findall(prose)
+def _odd_words(prose: str, words: list[str]) -> bool:
     if len(words) < ODD_WORDS:
         return False
-    odd = sum(1 for word in words if _ODD.search(word))
+    odd = sum(len(pattern.findall(prose)) for pattern in _ODD)
     return odd >= ODD_SHARE * len(words)
 
 
@@ -98,12 +109,12 @@ def _joined_words(prose: str, words: list[str]) -> bool:
 
 def _no_sentences(prompt_words: list[str], prose: str, words: list[str]) -> bool:
     """Returns whether many words make no sentence, for a prompt that had sentences."""
-    if len(words) < SALAD_WORDS or not prose.isascii():
+    if len(words) < SALAD_WORDS or sum(map(str.isascii, words)) < 0.9 * len(words):
         return False
-    marks = prose.count(",") + prose.count("\n") + prose.count(";")
+    marks = sum(map(prose.count, ",;\n"))
     if marks >= LIST_MARKS * len(words):
         return False
+    unmarked = marks + sum(map(prose.count, ".!?:")) < UNMARKED * len(words)
+    share = SALAD_SHARE_UNMARKED if unmarked else SALAD_SHARE
     common = sum(word in COMMON for word in words)
-    return common < SALAD_SHARE * len(words) and (
-        language_of(prompt_words, PROMPT_HITS) is not None
-    )
+    return common < share * len(words) and language_of(prompt_words, PROMPT_HITS) is not None

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from itertools import groupby
 
 from .units import Units
 
@@ -34,6 +33,7 @@ SENTENCE_BYTES = 24
 _AROUND = " \t\r*-•>\"'“”"
 _RULERS = frozenset("-=_.*#~+─═━│|·•…0123456789")
 _ONE_CHARACTER = re.compile(r"(\S)\1{59,}")
+_ONE_UNIT = re.compile(r"(.)\1{5,}")
 _SENTENCE = re.compile(r"[.!?。！？…]+[\s\"'”’»)]*|\n")  # noqa: RUF001
 _LETTERS = re.compile(r"[^\W\d_]")
 
@@ -74,11 +74,10 @@ def loop_of_characters(text: str) -> bool:
 
 def run_of_units(units: Units) -> bool:
     """Returns whether one unit with a letter stands there too often running."""
-    for char, group in groupby(units.code):
-        length = sum(1 for _ in group)
-        if length >= RUN_WORDS and length >= _longest_run(units.name(char)):
-            return True
-    return False
+    return any(
+        match.end() - match.start() >= _longest_run(units.name(match[1]))
+        for match in _ONE_UNIT.finditer(units.code)
+    )
 
 
 def _longest_run(unit: str) -> int:

@@ -44,7 +44,7 @@ class Units:
 
 def units_of(text: str) -> Units:
     """Returns the units of a text of at most 65,533 characters."""
-    known: dict[str, str] = {}
+    known = _Known()
     code: list[str] = []
     prose: list[str] = []
     fenced, structured = False, 0
@@ -53,19 +53,22 @@ def units_of(text: str) -> Units:
         if bare.startswith(_FENCE):
             fenced = not fenced
             structured += 1
-            continue
-        if fenced or is_structured(line, bare):
+        elif fenced or is_structured(line, bare):
             structured += 1
-            found = [bare] if bare else []
+            if bare:
+                code.append(known[bare])
         else:
             prose.append(line)
-            found = _UNIT.findall(bare.casefold())
-        for unit in found:
-            char = known.get(unit)
-            if char is None:
-                char = known[unit] = chr(FIRST + len(known))
-            code.append(char)
+            code.extend(map(known.__getitem__, _UNIT.findall(bare.casefold())))
     return Units("".join(code), tuple(known), "\n".join(prose), structured)
+
+
+class _Known(dict[str, str]):
+    """Unit to its character; gives new units theirs."""
+
+    def __missing__(self, unit: str) -> str:
+        char = self[unit] = chr(FIRST + len(self))
+        return char
 
 
 def is_structured(line: str, bare: str) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steersman_server.engine.vllm_api import ask_for_logprobs, gives_deltas
+from steersman_server.engine.vllm_api import asking_for_logprobs, gives_deltas
 from steersman_server.monitor.catalogue import SKIPPED
 from steersman_server.quality.tap import Tap
 from tests.unit.server.quality.samples import STEERED
@@ -178,5 +178,5 @@ def test_real_sampling_params():
     assert not gives_deltas(SamplingParams(output_kind=RequestOutputKind.FINAL_ONLY))
     for asked, then in ((None, 0), (0, 0), (3, 3)):
         params = SamplingParams(logprobs=asked)
-        ask_for_logprobs(params)
-        assert params.logprobs == then
+        assert asking_for_logprobs(params).logprobs == then
+        assert params.logprobs == asked
