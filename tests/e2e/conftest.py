@@ -27,7 +27,7 @@ from tests.e2e.tenants import ROOT, TenantServer, furnish, leaked
 from tests.engine.reference import HuggingFaceReference
 from tests.tiny_model import HIDDEN, build_tiny_llama
 
-START_S = 560
+START_S = 240
 QUALITY_SAMPLE = 0.5
 """Of the session's server: requests by their ids, so that tests choose which are sampled."""
 STEERSMAN = str(Path(sys.executable).with_name("steersman"))

@@ -39,9 +39,11 @@ _QUOTED = re.compile(r"`[^`\n]*`")
 _ODD = (
     re.compile(r"[a-z][A-Z]+[a-z]+[A-Z]"),  # a capital twice within a word
     re.compile(r"\b[A-Za-z]{2,}[0-9]+[A-Za-z]+[0-9]\w*"),
-    re.compile(r"[bcdfghjklmnpqrstvwxzBCDFGHJKLMNPQRSTVWXZ]{6,}|\b[bcdfghjklmnpqrstvwxz]{5}\b"),
     re.compile(r"([a-z])\1\1\1+"),
 )
+_LETTERS = "bcdfghjklmnpqrstvwxz"
+_CONSONANTS = str.maketrans(dict.fromkeys(_LETTERS + _LETTERS.upper(), "c"))
+_CLUSTER = re.compile(rf"[{_LETTERS}{_LETTERS.upper()}]{{6,}}|\b[{_LETTERS}]{{5}}\b")
 
 
 def is_gibberish(
@@ -54,7 +56,7 @@ def is_gibberish(
     """
     return (
         _replaced(text) or _control_tokens(prompt_words, text)
-        or _symbols(text) or _odd_words(prose, words)
+        or _symbols(text, words) or _odd_words(prose, words)
         or _joined_words(prose, words)
         or (structured == 0 and _no_sentences(prompt_words, prose, words))
     )  # fmt: skip
@@ -74,7 +76,9 @@ def _control_tokens(prompt_words: list[str], text: str) -> bool:
     return not asked and len(_CONTROL_TOKEN.findall(text)) >= CONTROL_TOKENS
 
 
-def _symbols(text: str) -> bool:
+def _symbols(text: str, words: list[str]) -> bool:
+    if sum(map(len, words)) > (1.0 - SYMBOLS_SHARE) * len(text):
+        return False
     dense = "".join(text.split())
     if len(dense) < DENSITY * len(text):  # pictures made of characters are mostly space
         return False
@@ -88,6 +92,8 @@ def _odd_words(prose: str, words: list[str]) -> bool:
     if len(words) < ODD_WORDS:
         return False
     odd = sum(len(pattern.findall(prose)) for pattern in _ODD)
+    if "ccccc" in prose.translate(_CONSONANTS):
+        odd += len(_CLUSTER.findall(prose))
     return odd >= ODD_SHARE * len(words)
 
 
