@@ -106,6 +106,10 @@ demo-model: installed ## Train the demo model and make its vectors anew (half an
 demo-intents: installed ## Train the demo's intent classifier anew and write its figures into docs/intents.md
 	$(BIN)/python -m steersman_demo.intents.make
 
+.PHONY: demo-quality
+demo-quality: installed ## Measure the detectors of degenerate answers and write their figures into docs/quality.md
+	$(BIN)/python -m steersman_demo.quality
+
 .PHONY: demo-report
 demo-report: installed ## Measure the demo vectors: effect, facts kept, degenerate answers
 	$(BIN)/python -m steersman_demo.report

@@ -50,6 +50,7 @@ from .openai.body import Body, check_beside
 from .openai.models import profiles_of
 from .processes import ProcessBoard, ProcessReport
 from .quality.backoff_actor import BackoffActor
+from .quality.watch import QualityWatch
 from .settings import ServerSettings
 from .vector_supply import VectorSupply
 
@@ -87,6 +88,7 @@ class SteeringService:
         self.limits = Limits(settings.api_processes)
         self.metrics = DecisionMetrics()
         self.decisions = DecisionLog(settings.data_dir, DECISIONS_LOST.inc)
+        self.quality = QualityWatch(settings.quality_sample, self.metrics)
         self.view = View(registry.snapshot, Configuration.of(registry.snapshot.documents))
         self.store = RegistryStore(settings.registry_url, known=lambda: registry.snapshot)
         """For operators; nothing that a request needs goes through it."""
@@ -139,6 +141,7 @@ class SteeringService:
         await service.supply.fetch(registry.snapshot)
         service._report()
         service.backoff.start()
+        service.quality.judging.told.append(service.backoff.on_judged)
         service._background = [
             asyncio.create_task(service.supply.load(registry.snapshot)),
             asyncio.create_task(
@@ -177,7 +180,7 @@ class SteeringService:
         """Returns the decision for a request that has its place, its vectors in every worker."""
         started = perf_counter()
         try:
-            admitted = await self._admit(caller, path, body)
+            admitted = await self._admit(caller, path, body, request_id)
         except SteersmanError as error:
             self.metrics.took(perf_counter() - started)
             self.metrics.refused(caller.name, error)
@@ -189,10 +192,12 @@ class SteeringService:
         self.decisions.write(partial(decided, request_id, path, caller, admitted.decision))
         return admitted
 
-    async def _admit(self, caller: Caller, path: str, body: Body) -> Admitted:
+    async def _admit(self, caller: Caller, path: str, body: Body, request_id: str) -> Admitted:
         place = self.limits.running(caller)
         try:
-            return Admitted(await self._decide(caller, path, body), place)
+            decision = await self._decide(caller, path, body)
+            tap = self.quality.tap(request_id, path, body.payload, decision)
+            return Admitted(decision, place, tap)
         except BaseException:
             place.withdraw()
             raise
@@ -229,7 +234,7 @@ class SteeringService:
 
     def running(self, admitted: Admitted) -> AbstractContextManager[None]:
         """Returns a context under which `generate` uses the plan; it gives the place back."""
-        return _both(admitted.place, running_plan(admitted.decision.plan))
+        return _both(admitted.place, running_plan(admitted.decision.plan, admitted.tap))
 
     def _show(self, snapshot: RegistrySnapshot) -> None:
         """Shows a snapshot to requests, or nothing: raises `OperatorError(registry_corrupt)`."""

@@ -13,6 +13,8 @@ from steersman_vectors.model_dir import ModelShape
 from .access.settings import AccessSettings
 from .access.whole_body import MAX_BODY_BYTES
 
+QUALITY_SAMPLE = 0.05
+
 
 class ServerSettings(BaseModel):
     """What the API processes must know; travels in one environment variable as JSON."""
@@ -34,6 +36,8 @@ class ServerSettings(BaseModel):
     max_body_bytes: int = MAX_BODY_BYTES
     intents: Path | None = None
     """The intent classifier: a folder or a file; None without one."""
+    quality_sample: float = QUALITY_SAMPLE
+    """Share of requests whose answers are judged, 0 to 1."""
     model_names: tuple[str, ...]
     """Under which the base model is served; the first is the one to tell people."""
     try_it_url: str | None = None

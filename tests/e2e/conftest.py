@@ -28,6 +28,8 @@ from tests.engine.reference import HuggingFaceReference
 from tests.tiny_model import HIDDEN, build_tiny_llama
 
 START_S = 240
+QUALITY_SAMPLE = 0.5
+"""Of the session's server: requests by their ids, so that tests choose which are sampled."""
 STEERSMAN = str(Path(sys.executable).with_name("steersman"))
 ENVIRONMENT = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_LOGGING_LEVEL": "WARNING"}
 
@@ -144,7 +146,9 @@ def server(tiny_model, vector_files, tmp_path_factory):
     file = vector_files["empathy"]
     run("vectors", "import", file, "--name", "empathy", "--model", tiny_model,
         "--data-dir", data_dir)  # fmt: skip
-    running = start(tiny_model, data_dir, folder / "server.log")
+    running = start(
+        tiny_model, data_dir, folder / "server.log", "--quality-sample", str(QUALITY_SAMPLE)
+    )
     yield running
     assert running.stop() == [], running.log.read_text()[-3000:]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..engine.link import OutputTap
 from .decision import Decision
 from .limits import Place
 
@@ -15,3 +16,5 @@ class Admitted:
     decision: Decision
     place: Place
     """To be given back when the request is done."""
+    tap: OutputTap | None = None
+    """What looks on at its answer, where that is sampled."""

@@ -9,6 +9,7 @@ import typer
 
 from steersman_vectors.errors import CallerError, OperatorError
 
+from ..settings import QUALITY_SAMPLE
 from .options import DataDir, RedisUrl, expand_data_dir
 
 SERVE_HELP = """
@@ -84,6 +85,16 @@ MaxBody = Annotated[
         "--max-body-mib", min=1, max=1024, help="Largest request body that is read, in MiB."
     ),
 ]
+QualitySample = Annotated[
+    float,
+    typer.Option(
+        "--quality-sample",
+        min=0.0,
+        max=1.0,
+        help="Share of requests whose answers are looked at for loops, switches of language and "
+        "the like; 0 for none. See docs/quality.md.",
+    ),
+]
 DEMO_VLLM_ARGS = (
     *("--max-model-len", "2048", "--max-num-seqs", "64", "--enforce-eager"),
     # Of the memory; by default vLLM does not start where more than 8% is in use.
@@ -109,6 +120,7 @@ def register(app: typer.Typer) -> None:
         open_route: OpenRoutes = None,
         public_route: PublicRoutes = None,
         max_body_mib: MaxBody = 16,
+        quality_sample: QualitySample = QUALITY_SAMPLE,
     ) -> None:
         from steersman_vectors.engine_contract import EngineSteering, parse_layers
 
@@ -135,6 +147,7 @@ def register(app: typer.Typer) -> None:
                 public_routes=public_route or (),
                 intents=intents,
                 max_body_mib=max_body_mib,
+                quality_sample=quality_sample,
             )
         )
 

@@ -7,11 +7,12 @@ calls it, so a plan reaches the engine whatever the route, and a client's own `e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 from steersman_vectors.engine_contract import (
@@ -26,24 +27,50 @@ from steersman_vectors.engine_contract import (
 from steersman_vectors.errors import OperatorError
 from steersman_vectors.plan import EXTRA_ARGS_KEY, SteeringPlan
 
-from .vllm_api import ask_workers, one_greedy_token
+from .vllm_api import (
+    ask_workers,
+    asking_for_logprobs,
+    gives_deltas,
+    knows_logprobs,
+    one_greedy_token,
+)
 
 ReadBlob = Callable[[str], Awaitable[bytes]]
 """digest -> native bytes, verified."""
 
 RPC_TIMEOUT_S = 60.0
 
-_plan_of_request: ContextVar[SteeringPlan | None] = ContextVar("steersman_plan", default=None)
+
+class OutputTap(Protocol):
+    """Looks on while the engine answers; the outputs go through unchanged."""
+
+    def through(
+        self, outputs: AsyncGenerator[Any, None], deltas: bool
+    ) -> AsyncGenerator[Any, None]:
+        """Yields vLLM's outputs; `deltas`: each holds what was added since the last."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """What goes with a request to the engine."""
+
+    plan: SteeringPlan | None = None
+    tap: OutputTap | None = None
+
+
+_UNDECIDED = _Running()
+_running: ContextVar[_Running] = ContextVar("steersman_running", default=_UNDECIDED)
 
 
 @contextmanager
-def running_plan(plan: SteeringPlan | None) -> Iterator[None]:
-    """Within this context, `generate` runs under `plan`."""
-    token = _plan_of_request.set(plan)
+def running_plan(plan: SteeringPlan | None, tap: OutputTap | None = None) -> Iterator[None]:
+    """Within this context, `generate` runs under `plan`, and its outputs go through `tap`."""
+    token = _running.set(_Running(plan, tap))
     try:
         yield
     finally:
-        _plan_of_request.reset(token)
+        _running.reset(token)
 
 
 class EngineLink:
@@ -158,8 +185,15 @@ class EngineLink:
     def _generate_with_plan(
         self, prompt: Any, sampling_params: Any, *args: Any, **kwargs: Any
     ) -> Any:
-        with_plan(sampling_params, _plan_of_request.get())
-        return self._generate(prompt, sampling_params, *args, **kwargs)
+        running = _running.get()
+        with_plan(sampling_params, running.plan)
+        if running.tap is None:
+            return self._generate(prompt, sampling_params, *args, **kwargs)
+        if knows_logprobs(self._client):
+            sampling_params = asking_for_logprobs(sampling_params)
+        deltas = gives_deltas(sampling_params)
+        outputs = self._generate(prompt, sampling_params, *args, **kwargs)
+        return running.tap.through(outputs, deltas)
 
 
 def with_plan(sampling_params: Any, plan: SteeringPlan | None) -> None:

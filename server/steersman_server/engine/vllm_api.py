@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from argparse import Namespace
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 from pydantic import ValidationError
@@ -75,6 +76,29 @@ def one_greedy_token(logprobs: int) -> Any:
     from vllm import SamplingParams
 
     return SamplingParams(temperature=0.0, max_tokens=1, logprobs=logprobs, detokenize=False)
+
+
+def gives_deltas(sampling_params: Any) -> bool:
+    """Returns whether each output of a request holds what was added since the last one."""
+    return bool(sampling_params.output_kind.name == "DELTA")
+
+
+def asking_for_logprobs(sampling_params: Any) -> Any:
+    """Returns sampling params under which the engine sums up its tokens' log-probabilities.
+
+    NOTE: a copy. vLLM's routes look at their own afterwards, and tell the client what is in them.
+    """
+    if sampling_params.logprobs is not None or sampling_params.logprob_token_ids:
+        return sampling_params
+    asking = copy(sampling_params)
+    asking.logprobs = 0
+    return asking
+
+
+def knows_logprobs(engine_client: Any) -> bool:
+    """Returns whether what the engine calls logprobs are such, and not logits."""
+    mode = str(getattr(engine_client.vllm_config.model_config, "logprobs_mode", "raw_logprobs"))
+    return mode.endswith("logprobs")
 
 
 async def ask_workers(

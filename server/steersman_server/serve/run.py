@@ -27,7 +27,7 @@ from ..access.settings import ADMIN_KEY_ENV, access_settings, is_loopback
 from ..cli.output import print_warning, print_warnings
 from ..cli.progress import fingerprint_of
 from ..engine.vllm_api import parse_serve_args, run_server
-from ..settings import ServerSettings
+from ..settings import QUALITY_SAMPLE, ServerSettings
 from .arguments import api_keys, check_public, check_reachable, complete, plugin_allowlist
 from .library import publish, read_library
 
@@ -52,6 +52,8 @@ class ServeOptions:
     intents: Path | None = None
     """The intent classifier."""
     max_body_mib: int = 16
+    quality_sample: float = QUALITY_SAMPLE
+    """Share of requests whose answers are judged."""
 
 
 def serve(options: ServeOptions) -> None:
@@ -105,6 +107,7 @@ def serve(options: ServeOptions) -> None:
             max_body_bytes=options.max_body_mib * 2**20,
             api_processes=args.api_server_count or 1,
             intents=None if options.intents is None else options.intents.absolute(),
+            quality_sample=options.quality_sample,
             model_names=tuple(args.served_model_name),
             try_it_url=f"http://{args.host}:{args.port}" if options.try_it else None,
         ).to_environment()

@@ -1,0 +1,111 @@
+"""The judging thread: everything taken is judged once, and what does not fit is counted."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+import structlog
+
+from steersman_server.monitor.catalogue import (
+    ANSWERS,
+    FINDINGS,
+    LOGPROB_FALL,
+    SKIPPED,
+    VARIANT_ANSWERS,
+    VECTOR_ANSWERS,
+)
+from steersman_server.monitor.metrics import DecisionMetrics
+from steersman_server.quality import judging as module
+from steersman_server.quality.baseline import NEEDED
+from steersman_server.quality.judging import Judging
+from steersman_server.quality.quality_metrics import QualityMetrics
+from tests.unit.server.quality.samples import STEERED, observed
+
+LOOP = "I am so sorry. " + "very " * 30
+
+
+def value(metric, *labels):
+    return metric.labels(*labels)._value.get()
+
+
+def test_all_that_is_taken_is_judged_in_order():
+    told = []
+    judging = Judging(lambda o, j: told.append((o.request_id, j.degenerate)))
+    for number in range(50):
+        judging.take(observed(request_id=str(number), text=LOOP if number % 2 else "Fine."))
+    judging.close()
+    assert told == [(str(number), number % 2 == 1) for number in range(50)]
+
+
+def test_what_does_not_fit_is_counted(monkeypatch):
+    going_on, judged = threading.Event(), []
+
+    def slow(o, j):
+        going_on.wait(30)
+        judged.append(o)
+
+    monkeypatch.setattr(module, "MAX_WAITING_CHARS", 1000)
+    before = value(SKIPPED, "busy")
+    judging = Judging(slow)
+    for _ in range(30):
+        judging.take(observed(text="x" * 100))
+    assert value(SKIPPED, "busy") == before + 20
+    going_on.set()
+    judging.close()
+    assert len(judged) == 10
+    monkeypatch.setattr(module, "MAX_WAITING", 0)
+    judging.take(observed())
+    assert value(SKIPPED, "busy") == before + 21
+
+
+def test_the_thread_outlives_a_hook_that_fails_and_tells_no_text():
+    def fails(o, j):
+        raise ValueError(o.text)
+
+    told, before = [], value(SKIPPED, "error")
+    with structlog.testing.capture_logs() as logs:
+        judging = Judging(lambda o, j: told.append(o), fails)
+        for _ in range(3):
+            judging.take(observed(text="my secret"))
+        judging.close()
+    assert len(told) == 3
+    assert value(SKIPPED, "error") == before + 3
+    assert len(logs) == 1
+    assert "my secret" not in str(logs)
+
+
+@pytest.fixture
+def metrics():
+    return QualityMetrics(DecisionMetrics())
+
+
+def judged(metrics, **changes):
+    judging = Judging(metrics.judged)
+    judging.take(observed(**changes))
+    judging.close()
+
+
+def test_what_is_counted(metrics):
+    before = value(FINDINGS, "yes", "repetition")
+    steered = value(ANSWERS, "acme", "yes", "degenerate")
+    unsteered = value(ANSWERS, "acme", "no", "fine")
+    by_vector = value(VECTOR_ANSWERS, "empathy", "3", "degenerate")
+    judged(metrics, decision=STEERED, text=LOOP)
+    judged(metrics)
+    assert value(ANSWERS, "acme", "yes", "degenerate") == steered + 1
+    assert value(ANSWERS, "acme", "no", "fine") == unsteered + 1
+    assert value(FINDINGS, "yes", "repetition") == before + 1
+    assert value(VECTOR_ANSWERS, "empathy", "3", "degenerate") == by_vector + 1
+    assert value(VARIANT_ANSWERS, "tone", "warm", "degenerate") >= 1
+
+
+def test_the_fall_is_against_the_tenants_own_unsteered_answers(metrics):
+    total = LOGPROB_FALL._sum.get()
+    for _ in range(NEEDED - 1):
+        metrics.judged(observed(mean_logprob=-0.5), module.judge("", "a", "stop"))
+    judged(metrics, decision=STEERED, mean_logprob=-2.0)
+    assert LOGPROB_FALL._sum.get() == total  # no baseline yet
+    judged(metrics, mean_logprob=-0.5)
+    judged(metrics, decision=STEERED, mean_logprob=-2.0)
+    assert LOGPROB_FALL._sum.get() == pytest.approx(total + 1.5)
