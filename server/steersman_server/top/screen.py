@@ -152,7 +152,7 @@ def _tenant_table(tenants: Sequence[Tenant], view: View, width: int, room: int) 
             _dose(tenant.scale),
         ]
         rows.append([row[i] for i in kept])
-    nobody = "no requests yet" if view.tenant is None else f"no requests of {view.tenant} yet"
+    nobody = "no requests yet" if view.tenant is None else f"{view.tenant}: none yet"
     return _fill(_table(columns, view.sort), rows, room, printable(nobody))
 
 
