@@ -4,7 +4,7 @@
 # ENGINE=    cpu or cuda (default: cuda where nvidia-smi finds a GPU)
 # PORT=      where `make demo` listens on 127.0.0.1
 # DATA_DIR=  what the demo keeps: registry, logs, snapshots
-# ARGS=      more arguments for pytest, as in: make test ARGS="-k spans -x"
+# ARGS=      more arguments for pytest, as in: make test ARGS="-k spans -x"; -n 0 runs the tests in one process
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -27,7 +27,7 @@ demo: installed ## Start the server on 127.0.0.1:8000 with the bundled model, it
 
 .PHONY: test
 test: installed ## Run the whole test suite but for GPU, benchmark and soak tests (ARGS= for pytest)
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(ARGS)
 
 ##@ Develop
 
@@ -35,7 +35,7 @@ test: installed ## Run the whole test suite but for GPU, benchmark and soak test
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } \
 	     /^##@/ { printf "\n%s\n", substr($$0, 5) } \
-	     /^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	     /^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: export VERIFY = always
@@ -70,9 +70,21 @@ bench-server: installed ## Measure the server beside plain vLLM, and how fast fl
 bench-gpu: installed ## Run the benchmarks that need an NVIDIA GPU (a quarter of an hour); without one they fail
 	$(BIN)/python -m pytest -m "bench and gpu" -s $(ARGS)
 
+.PHONY: dashboards
+dashboards: installed ## Write deploy/grafana/dashboards/*.json from their declarations
+	$(BIN)/python -m deploy.grafana.build
+
+.PHONY: dashboard-pictures
+dashboard-pictures: installed ## Draw docs/dashboards/*.png from a demo load of five minutes (needs Debian's prometheus)
+	$(BIN)/python -m deploy.grafana.demo_pictures $(ARGS)
+
 .PHONY: lock
 lock: ## Resolve requirements/*.lock anew for both engines (no GPU needed)
 	@"$$(deploy/setup/python.sh)" deploy/setup/lock.py
+
+.PHONY: metrics-page
+metrics-page: installed ## Write docs/metrics.md anew from the list of metrics
+	$(BIN)/python -m steersman_server.monitor.page docs/metrics.md
 
 .PHONY: docker-check
 docker-check: ## Run the Dockerfile's cpu steps in an empty root folder, without Docker (root, minutes)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from time import perf_counter_ns
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from steersman_vectors.plan import SteeringPlan, Terms
+from steersman_vectors.plan import EXTRA_ARGS_KEY, SteeringPlan, Terms, decode_plan
+from steersman_vectors.worker_counters import WorkerCounters
 
 from .attach import SteeringBuffers
+from .counts import StepCounts
 from .loading import BackgroundLoader
 from .resident import ResidentVectors
 from .route import Batch, route, route_settled, track_of
@@ -19,7 +23,7 @@ from .table import UNKNOWN, Table
 
 
 class EngineState:
-    """What a model runner calls: `add`, `remove`, then `step` before every forward pass."""
+    """What a model runner calls: `meet`, `remove`, then `step` before every forward pass."""
 
     def __init__(self, buffers: SteeringBuffers, resident: ResidentVectors, max_requests: int):
         self.buffers = buffers
@@ -27,6 +31,7 @@ class EngineState:
         self.loader = BackgroundLoader(resident)
         self.pool = RowPool(max_requests)
         self.high_water = 0
+        self.counts = StepCounts()
         self._table = Table(max_requests)
         self._order: list[str] = []
         self._batch: Batch | None = None
@@ -34,6 +39,8 @@ class EngineState:
         """Tokens of the last step that were routed; beyond them the device buffers are zero."""
         self._settled = False
         """Whether the device already holds the routing of an unchanged decode batch."""
+        self._steered_tokens = 0
+        """Tokens of the last routed step with a gate that is not 0; a settled batch keeps them."""
         self._staging = Staging(buffers)
         self._rows = RowWriter(buffers.rows)
         self._token_rows = None if buffers.token_rows is None else RowWriter(buffers.token_rows)
@@ -43,6 +50,22 @@ class EngineState:
         """Returns how many requests with a plan this worker knows, running or preempted."""
         return len(self._table)
 
+    @property
+    def rows_in_use(self) -> int:
+        """Returns how many rows hold the delta of a request that this worker knows."""
+        return self._table.rows_in_use()
+
+    def counters(self) -> WorkerCounters:
+        """Returns what was counted since the engine was attached."""
+        return self.counts.told(self.resident.loads, self.resident.load_ns)
+
+    def meet(self, request_id: str, params: Any) -> None:
+        """Starts tracking a request whose sampling parameters carry a plan."""
+        if params is not None and params.extra_args and EXTRA_ARGS_KEY in params.extra_args:
+            started = perf_counter_ns()
+            self.add(request_id, decode_plan(params.extra_args[EXTRA_ARGS_KEY]))
+            self.counts.host_ns += perf_counter_ns() - started
+
     def add(self, request_id: str, plan: SteeringPlan) -> None:
         """Starts tracking a request; its turns are bound and its vectors resident."""
         if plan.terms:
@@ -51,10 +74,13 @@ class EngineState:
 
     def remove(self, request_ids: Iterable[str]) -> None:
         """Stops tracking finished or aborted requests; unknown ids are fine."""
-        if self._table:
-            for request_id in request_ids:
-                if self._table.remove(request_id):
-                    self._batch = None
+        if not self._table:
+            return
+        started = perf_counter_ns()
+        for request_id in request_ids:
+            if self._table.remove(request_id):
+                self._batch = None
+        self.counts.host_ns += perf_counter_ns() - started
 
     def step(
         self,
@@ -63,9 +89,22 @@ class EngineState:
         num_scheduled: NDArray[np.integer],
     ) -> None:
         """Routes the step's tokens: request ids in token order, with their positions."""
-        if not self._table:
+        started = perf_counter_ns()
+        counts = self.counts
+        if self._table:
+            self._route(order, num_computed, num_scheduled)
+        else:
             self.clear()
-            return
+            counts.unsteered += 1
+        counts.host_ns += perf_counter_ns() - started
+
+    def _route(
+        self,
+        order: list[str],
+        num_computed: NDArray[np.integer],
+        num_scheduled: NDArray[np.integer],
+    ) -> None:
+        """As `step`, where some request has a plan."""
         if self._batch is None or order != self._order:
             self._rebatch(order)
         batch = self._batch
@@ -73,12 +112,17 @@ class EngineState:
         # No gate will change any more: an unchanged batch needs no routing while this holds.
         flat = int(num_scheduled.max()) == 1 and bool((num_computed >= batch.flat_from).all())
         if self._settled and flat:
+            self.counts.settled += 1
+            self.counts.tokens += self._steered_tokens
             return
         rows, gates = self._staging.begin()
         if flat:
             total = route_settled(batch, rows, gates)
         else:
             total = route(batch, num_computed, num_scheduled, rows, gates)
+        self._steered_tokens = int(np.count_nonzero(gates[:total]))
+        self.counts.routed += 1
+        self.counts.tokens += self._steered_tokens
         rows[total : self._dirty_tokens] = 0
         gates[total : self._dirty_tokens] = 0.0
         self._staging.upload(max(total, self._dirty_tokens))

@@ -6,6 +6,7 @@ exactly is refused, so that nothing invalid ever reaches the engine.
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import Any
 
 from steersman_vectors.chat_template import markers_of_tokenizer
@@ -38,6 +39,7 @@ def take_in(input_processor: Any, request: Any) -> Any:
         )
     if EXTRA_ARGS_KEY not in params.extra_args:
         return request
+    started = perf_counter()
     plan = decode_plan(params.extra_args[EXTRA_ARGS_KEY])
     bound = _bind(input_processor, request, plan)
     extra_args = dict(params.extra_args)
@@ -46,6 +48,9 @@ def take_in(input_processor: Any, request: Any) -> Any:
     else:
         del extra_args[EXTRA_ARGS_KEY]
     params.extra_args = extra_args
+    observe = intake_of(input_processor).observe_seconds
+    if observe is not None:
+        observe(perf_counter() - started)
     return request
 
 

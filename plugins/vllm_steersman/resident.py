@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from time import perf_counter_ns
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +51,9 @@ class ResidentVectors:
         self.token_scale = token_scale
         self.layers = frozenset(layers)
         self.local = tuple(sorted(self.layers) if local is None else local)
+        self.loads = 0
+        """Vectors made resident; one that was there already is not loaded."""
+        self.load_ns = 0
         self._vectors: dict[str, _Resident] = {}
 
     def __len__(self) -> int:
@@ -73,12 +77,15 @@ class ResidentVectors:
         Raises `CallerError`: invalid_vector(_file), vector_model_mismatch (hidden size),
         scale_not_served, vector_layers_not_served (a layer that this engine has no hook on).
         """
+        started = perf_counter_ns()
         digest = native.digest(data)
         resident = self._vectors.get(digest)
         if resident is None:
             vector = native.loads(data)
             self._check(vector.card)
             resident = self._vectors[digest] = self._pack(vector)
+            self.loads += 1
+            self.load_ns += perf_counter_ns() - started
         return digest, resident.reach
 
     def unload(self, digest: str) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from steersman_vectors.plan import EXTRA_ARGS_KEY, decode_plan
-
 from . import compat
 from .boot import attach_engine, state_of
 
@@ -25,8 +23,7 @@ def after_update_states(runner: Any, scheduler_output: Any, *_: Any, **__: Any) 
         return
     state.remove(compat.finished_requests(scheduler_output))
     for request_id, params in compat.new_requests(scheduler_output):
-        if params is not None and params.extra_args and EXTRA_ARGS_KEY in params.extra_args:
-            state.add(request_id, decode_plan(params.extra_args[EXTRA_ARGS_KEY]))
+        state.meet(request_id, params)
 
 
 def after_prepare_inputs(

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from steersman_vectors.plan import EXTRA_ARGS_KEY, decode_plan
-
 from . import compat
 from .boot import attach_engine
 from .engine_state import EngineState
@@ -26,9 +24,7 @@ def listen(model_state: Any, state: EngineState) -> None:
     """Has `state` follow what the runner tells its model state."""
 
     def add_request(_req_index: int, new_request: Any) -> None:
-        request_id, params = compat.identity_of(new_request)
-        if params is not None and params.extra_args and EXTRA_ARGS_KEY in params.extra_args:
-            state.add(request_id, decode_plan(params.extra_args[EXTRA_ARGS_KEY]))
+        state.meet(*compat.identity_of(new_request))
 
     def remove_request(request_id: str) -> None:
         state.remove([request_id])

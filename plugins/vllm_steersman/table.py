@@ -70,6 +70,11 @@ class Table:
         """Returns the row that each slot's delta lies in, or UNKNOWN."""
         return self._row[slots]
 
+    def rows_in_use(self) -> int:
+        """Returns how many distinct rows hold the deltas of the requests in the table."""
+        rows = self._row[list(self.slot_of.values())] if self.slot_of else self._row[:0]
+        return len(np.unique(rows[rows > 0]))
+
     def set_row(self, slot: int, row: int) -> None:
         """Notes that the slot's delta lies in `row`."""
         self._row[slot] = row

@@ -6,6 +6,8 @@ from typing import Any
 
 import torch
 
+from steersman_vectors.worker_counters import COUNTERS_KEY
+
 from . import compat
 from .boot import state_of
 
@@ -37,8 +39,11 @@ class SteeringWorkerExtension:
             state.resident.unload(digest)
         return {"digest": digest}
 
-    def steering_status(self) -> dict[str, Any]:
-        """Returns who this worker is and what it holds: layers, residents, rows, requests."""
+    def steering_status(self, brief: str = "") -> dict[str, Any]:
+        """Returns who this worker is, what it holds and what it has counted.
+
+        brief: anything leaves out the digests of all residents, of which there may be thousands.
+        """
         state = state_of(self.model_runner)  # type: ignore[attr-defined]
         if state is None:
             return {"enabled": False}
@@ -51,12 +56,15 @@ class SteeringWorkerExtension:
             "hidden_size": state.resident.hidden_size,
             "dtype": str(state.buffers.rows.dtype).removeprefix("torch."),
             "largest_value": torch.finfo(state.buffers.rows.dtype).max,
-            "resident": list(state.resident.digests()),
+            **({} if brief else {"resident": list(state.resident.digests())}),
+            "resident_vectors": len(state.resident),
             "resident_bytes": state.resident.nbytes,
             "token_scale": state.resident.token_scale,
             "rows": state.pool.capacity,
             "rows_cached": len(state.pool),
+            "rows_in_use": state.rows_in_use,
             "rows_high_water": state.high_water,
             "tracked_requests": state.active_requests,
             "buffer_bytes": state.buffers.nbytes,
+            COUNTERS_KEY: state.counters().as_json(),
         }

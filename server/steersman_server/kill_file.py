@@ -2,7 +2,7 @@
 
 While it exists, every request of the servers on this data directory runs unsteered, from the very
 next one on: each looks (a microsecond). Redis may be dead, the admin API closed, the CLI missing:
-`touch DATA_DIR/kill-switch` works.
+`touch DATA_DIR/kill-switch` works. That something has this name is the switch, whatever is in it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class KillFile:
     def reason(self) -> str | None:
         """Returns why steering is off; None when it is not."""
         try:
-            os.stat(self._path)
+            os.lstat(self._path)  # a link that leads nowhere counts
         except FileNotFoundError:
             return None
         except OSError as error:  # in doubt, off
@@ -36,9 +36,16 @@ class KillFile:
         return f"the file {FILE}"
 
     def set(self, reason: str) -> None:
-        """Switches steering off on this machine; raises `OSError`."""
+        """Switches steering off on this machine; raises `OSError` when it is not off then.
+
+        On a full disk the file is there, and steering off, without the reason.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text(reason)
+        try:
+            self.path.write_text(reason)
+        except OSError:
+            if not os.path.lexists(self._path):
+                raise
 
     def clear(self) -> bool:
         """Switches it on again; returns whether it was off."""

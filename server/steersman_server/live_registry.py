@@ -17,6 +17,8 @@ from steersman_vectors.registry.local_copy import LocalCopy
 from steersman_vectors.registry.reader import RegistryReader
 from steersman_vectors.registry.snapshot import RegistrySnapshot
 
+from .monitor.catalogue import REGISTRY_ERRORS
+
 log = structlog.get_logger("steersman.registry")
 
 POLL_S = 5.0
@@ -65,6 +67,7 @@ class LiveRegistry:
             log.warning(error.code, message=error.message, serving_from=str(local.folder))
             live = cls(reader, kept, local)
             live.confirmed_at, live.error = None, error.code
+            REGISTRY_ERRORS.labels(error.code).inc()
             return live
         await asyncio.to_thread(local.save, fresh)
         return cls(reader, fresh, local)
@@ -99,6 +102,7 @@ class LiveRegistry:
                 # A fault of ours must not end the following, after which nothing would be noticed.
                 log.exception("registry_follower_failed", revision=self.snapshot.revision)
                 self.error = "internal_error"
+                REGISTRY_ERRORS.labels(self.error).inc()
                 await asyncio.sleep(RETRY_S)
             heard()
 
@@ -114,6 +118,7 @@ class LiveRegistry:
         self.confirmed_at, self.error = time.monotonic(), None
 
     def _note(self, error: SteersmanError) -> None:
+        REGISTRY_ERRORS.labels(error.code).inc()
         # A busy start may lose one connection; only what lasts is worth a line.
         if error.code != self.error and (error.code == "registry_rolled_back" or self.stale):
             log.warning(error.code, message=error.message)

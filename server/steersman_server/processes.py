@@ -16,6 +16,9 @@ from typing import Any
 
 from steersman_vectors.whole_file import write_whole
 
+RECENT_S = 60.0
+"""Processes report every few seconds; what is older was left by one that ended or hangs."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProcessReport:
@@ -52,26 +55,46 @@ class ProcessBoard:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             write_whole(path, json.dumps(asdict(report)).encode())
 
+    def is_first(self, pid: int) -> bool:
+        """Returns whether this process is the first of those that report and live."""
+        reports = self.read()
+        return not reports or pid <= reports[0].pid
+
     def read(self) -> list[ProcessReport]:
         """Returns the reports of the processes that live, by pid; removes those of the dead."""
         found = []
         for path in sorted(self._folder.glob("*-*.json")):
             with suppress(OSError, ValueError, TypeError):
                 server_pid, pid = map(int, path.stem.split("-"))
-                if not _lives(pid):
+                if not lives(pid):
                     path.unlink(missing_ok=True)
                 elif server_pid == self._server_pid:
-                    found.append(ProcessReport(**json.loads(path.read_text())))
+                    found.append(_read(path))
         return sorted(found, key=lambda report: report.pid)
+
+
+def recent(folder: Path) -> list[ProcessReport]:
+    """Returns what the API processes that live, of any server, reported of late."""
+    found = []
+    for path in sorted(folder.glob("*-*.json")):
+        with suppress(OSError, ValueError, TypeError):
+            if time.time() - path.stat().st_mtime < RECENT_S:
+                found.append(_read(path))
+    return [report for report in found if lives(report.pid)]
 
 
 def living(folder: Path) -> list[int]:
     """Returns the API processes, of any server, that reported into the folder and live."""
     pids = (path.stem.partition("-")[2] for path in folder.glob("*-*.json"))
-    return sorted(int(pid) for pid in pids if pid.isdigit() and _lives(int(pid)))
+    return sorted(int(pid) for pid in pids if pid.isdigit() and lives(int(pid)))
 
 
-def _lives(pid: int) -> bool:
+def _read(path: Path) -> ProcessReport:
+    return ProcessReport(**json.loads(path.read_text()))
+
+
+def lives(pid: int) -> bool:
+    """Returns whether there is a process of this id."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

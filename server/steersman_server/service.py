@@ -8,10 +8,12 @@ from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from time import perf_counter
 from typing import Any
 
 import structlog
 
+from steersman_vectors import __version__
 from steersman_vectors.chat_template import markers_of_tokenizer
 from steersman_vectors.engine_contract import intake_of
 from steersman_vectors.errors import CallerError, OperatorError, SteersmanError
@@ -29,15 +31,21 @@ from .admission.resolve import Situation, resolve, unavailable, wants_intent
 from .configuration import Configuration
 from .engine.link import EngineLink, running_plan
 from .engine.self_test import SelfTest, run_self_test
-from .engine.vllm_api import data_parallel_ranks
+from .engine.vllm_api import data_parallel_ranks, vllm_version
 from .intent.contract import Intent, IntentClassifier
 from .intent.load import load_classifier
 from .intent.user_turn import latest_user_turn
 from .kill_file import KillFile
 from .live_registry import LiveRegistry
+from .monitor import engine_watch, registry_watch
+from .monitor.catalogue import DECISIONS_LOST, INTAKE
+from .monitor.counted import CountedSoFar
 from .monitor.decision_line import decided, refused
 from .monitor.decision_log import DecisionLog
+from .monitor.engine_watch import EngineWatch
 from .monitor.metrics import DecisionMetrics
+from .monitor.registry_watch import RegistryWatch, Standing
+from .monitor.watch import announce, every
 from .openai.body import Body, check_beside
 from .openai.models import profiles_of
 from .processes import ProcessBoard, ProcessReport
@@ -78,17 +86,22 @@ class SteeringService:
         self.kill_file = KillFile(settings.data_dir)
         self.limits = Limits(settings.api_processes)
         self.metrics = DecisionMetrics()
-        self.decisions = DecisionLog(settings.data_dir)
+        self.decisions = DecisionLog(settings.data_dir, DECISIONS_LOST.inc)
         self.view = View(registry.snapshot, Configuration.of(registry.snapshot.documents))
         self.store = RegistryStore(settings.registry_url, known=lambda: registry.snapshot)
         """For operators; nothing that a request needs goes through it."""
         self.backoff = BackoffActor(
             self.store, self.view.configuration, self.view.snapshot.revision,
-            label=self.metrics.label,
+            label=self.metrics.tenants.of,
         )  # fmt: skip
         self.processes = ProcessBoard(settings.data_dir / "processes", settings.server_pid)
         self.supply = VectorSupply(
             registry.reader, registry.local, link, engine.fingerprint, engine.why_not
+        )
+        counted = CountedSoFar(settings.data_dir / "processes", settings.server_pid)
+        self.registry_watch = RegistryWatch(engine.fingerprint, self.standing)
+        self.engine_watch = EngineWatch(
+            partial(link.status, brief=True), partial(self.processes.is_first, os.getpid()), counted
         )
         self._background: list[asyncio.Task[None]] = []
 
@@ -118,6 +131,11 @@ class SteeringService:
         classifier = None if settings.intents is None else load_classifier(settings.intents)
         registry = await LiveRegistry.open(settings.registry_url, local)
         service = cls(settings, registry, link, engine, self_test, classifier)
+        link.observe_intake(INTAKE.observe)
+        announce(
+            version=__version__, vllm=vllm_version(), model=settings.model_names[0],
+            fingerprint=engine.fingerprint, self_test_seconds=self_test.seconds,
+        )  # fmt: skip
         await service.supply.fetch(registry.snapshot)
         service._report()
         service.backoff.start()
@@ -126,6 +144,8 @@ class SteeringService:
             asyncio.create_task(
                 registry.follow(service.supply.prepare, service._report, service._show)
             ),
+            asyncio.create_task(every(registry_watch.EVERY_S, service.registry_watch.look)),
+            asyncio.create_task(every(engine_watch.EVERY_S, service.engine_watch.look)),
         ]
         return service
 
@@ -146,15 +166,25 @@ class SteeringService:
             self.backoff.backoffs,
         )  # fmt: skip
 
+    def standing(self) -> Standing:
+        """Returns where this process stands with the registry."""
+        return Standing(
+            self.view.snapshot, self.registry.age_s, self.registry.stale,
+            killed=self.situation().killed is not None,
+        )  # fmt: skip
+
     async def admit(self, caller: Caller, path: str, body: Body, request_id: str = "") -> Admitted:
         """Returns the decision for a request that has its place, its vectors in every worker."""
+        started = perf_counter()
         try:
             admitted = await self._admit(caller, path, body)
         except SteersmanError as error:
+            self.metrics.took(perf_counter() - started)
             self.metrics.refused(caller.name, error)
             line = partial(refused, request_id, path, caller, error.code, error.http_status)
             self.decisions.write(line)
             raise
+        self.metrics.took(perf_counter() - started)
         self.metrics.decided(admitted.decision)
         self.decisions.write(partial(decided, request_id, path, caller, admitted.decision))
         return admitted

@@ -87,7 +87,8 @@ def start(
     command = [
         STEERSMAN, "serve", model, "--data-dir", data_dir, "--port", port, "--dtype", "float32",
         "--max-model-len", 512, "--max-num-seqs", 16,
-        *(() if compiled else ("--enforce-eager",)), *args,
+        # 128 MiB of key-value cache, not 1 GiB: many servers are there at once.
+        *(() if compiled else ("--enforce-eager", "--num-gpu-blocks-override", 256)), *args,
     ]  # fmt: skip
     with log.open("wb") as out:
         process = subprocess.Popen(

@@ -14,7 +14,9 @@ import psutil
 import pytest
 
 from steersman_demo import judge
+from steersman_server.monitor.catalogue import CATALOGUE
 from tests.e2e.conftest import ENVIRONMENT, START_S, STEERSMAN, free_port
+from tests.e2e.test_metrics import shown, value, wrong
 
 pytestmark = pytest.mark.e2e
 
@@ -80,6 +82,28 @@ def test_the_readmes_client_code_works(demo):
     url, _ = demo
     done = python(block("extra_body").replace("http://127.0.0.1:8000", url))
     assert re.search(r"low .*\n.*empathy.*\nstrong ", done.stdout)
+
+
+def test_what_users_are_about_is_counted(demo):
+    """The only server here with a classifier: the metrics that need one."""
+    url, _ = demo
+    said = {
+        "I was charged twice for my order": "billing",
+        "I feel so hopeless that I want to kill myself": "safety",
+    }
+    before = shown(httpx.get(f"{url}/metrics", timeout=30).text)
+    for turn in said:
+        models = httpx.get(f"{url}/v1/models", timeout=30).json()["data"]
+        body = {"model": models[0]["id"], "messages": [{"role": "user", "content": turn}],
+                "max_tokens": 1, "steering": {"vectors": {"empathy": "low"}}}  # fmt: skip
+        httpx.post(f"{url}/v1/chat/completions", json=body, timeout=60).raise_for_status()
+    after = shown(httpx.get(f"{url}/metrics", timeout=30).text)
+    for name, labels in (
+        *(("steering_intents_total", {"intent": intent}) for intent in said.values()),
+        ("steering_safety_overrides_total", {"tenant": "local"}),
+    ):
+        assert value(after, name, **labels) - value(before, name, **labels) == 1, labels
+    assert wrong(CATALOGUE, after) == {}
 
 
 def test_the_readmes_offline_code_works(tmp_path):

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from tests.e2e.conftest import free_port, run, start
+from tests.e2e.test_metrics import scrape, value
 from tests.e2e.test_openai_client import chat, text
 from tests.engine.test_architectures import ARCHITECTURES
 
@@ -156,12 +157,21 @@ def test_two_api_processes_steer_alike_and_nothing_outlives_them(
         for i in range(12):  # the kernel gives each connection to one of the two
             to_rank = {"X-data-parallel-rank": str(i % engines)}
             assert text(chat(two, field, extra_headers=to_rank)) == expected
+        wait_until(lambda: all_workers_are_told(two, engines))
     finally:
         two.process.send_signal(how)
         two.process.wait(timeout=60)
         _, alive = psutil.wait_procs(family, timeout=60)
     assert alive == [], [p.cmdline() for p in alive]
     assert "empathy" in run("vectors", "list", "--data-dir", tmp_path / "data").stdout
+
+
+def all_workers_are_told(server, engines: int) -> bool:
+    """Returns whether each data-parallel engine's worker has its own metrics, and steered."""
+    found = scrape(server)
+    names = [f"dp{rank}-tp0-pp0" for rank in range(engines)]
+    steered = [value(found, "steering_tokens_total", worker=name) for name in names]
+    return value(found, "steering_workers") == engines and all(tokens > 0 for tokens in steered)
 
 
 def test_the_globally_attending_layers_can_be_chosen(tmp_path):

@@ -31,7 +31,11 @@ class Machine:
     """Options of an engine inside of the test's own process, where one runs there."""
 
 
-CPU = Machine({"VLLM_CPU_KVCACHE_SPACE": "1"}, {}, {"distributed_executor_backend": "uni"})
+CPU = Machine(
+    {"VLLM_CPU_KVCACHE_SPACE": "1"},
+    {"num_gpu_blocks_override": 512},  # 64 MiB, not 1 GiB: many engines are there at once
+    {"distributed_executor_backend": "uni"},
+)
 
 
 @dataclass

@@ -6,7 +6,7 @@ vLLM's input processor, the one object that both sides hold.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -30,7 +30,7 @@ LOAD_POLL_S = (0.001, 0.05)
 RPC_UNLOAD = "steering_unload"
 """(digest) -> {"digest"}; only for a vector that no running or queued request uses."""
 RPC_STATUS = "steering_status"
-"""() -> what a worker holds, from every worker."""
+"""([anything for a brief answer]) -> what a worker holds and has counted, from every worker."""
 GLOBAL_ATTENTION = "full_attention"
 """Of Hugging Face's `layer_types`: the block attends to the whole context."""
 
@@ -152,6 +152,8 @@ class Intake:
     """Vectors that every worker has confirmed, by digest."""
     markers: TurnMarkers | OperatorError | None = None
     """Turn markers of the chat template, or why there are none; None until first needed."""
+    observe_seconds: Callable[[float], None] | None = None
+    """Told how long it took to bind a plan to its prompt; set by the server, for its metrics."""
 
 
 def intake_of(input_processor: Any) -> Intake:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from ..admission.inbound import LOCAL_CALLER, Caller
 from ..admission.refusals import NotAllowedError, UnauthenticatedError
 from ..configuration import Configuration
-from ..tenants.keys import ApiKey, Role, hash_key, includes
+from ..tenants.keys import ApiKey, Role, hash_key, includes, is_ours
 from .settings import ADMIN_KEY_ENV, AccessSettings, is_loopback
 
 
@@ -39,7 +39,9 @@ def find_caller(
         return LOCAL_CALLER
     found = None if digest is None else configuration.keys.get(digest)
     if found is None:
-        if settings.callers_without_key and not configuration.has_keys:
+        # A key that was deleted with its tenant, the last one, must not open more than it did.
+        made_here = secret is not None and is_ours(secret)
+        if settings.callers_without_key and not configuration.has_keys and not made_here:
             _check_local(headers)
             return LOCAL_CALLER
         got = "none" if secret is None else "one that this server does not know"
@@ -78,7 +80,8 @@ def find_operator(
         key_id, key = found
         _check_active(key_id, key, now)
         return Operator(f"{key.label or 'operator'} (key {key_id})", found[1].role)
-    if settings.admin_key is not None or configuration.has_admin_keys:
+    made_here = secret is not None and is_ours(secret)
+    if settings.admin_key is not None or configuration.has_admin_keys or made_here:
         raise UnauthenticatedError(
             "this needs an operator's key: send 'Authorization: Bearer KEY' with one made by "
             f"`steersman keys create --role ROLE`, or the one in {ADMIN_KEY_ENV}",

@@ -21,7 +21,7 @@ class _Use:
 
     running: int = 0
     tokens: float = math.nan
-    """Requests that may come at once; NaN until the first."""
+    """Requests that may come at once; NaN until the first, and while nothing limits them."""
     filled_at: float = 0.0
 
 
@@ -84,14 +84,16 @@ class Limits:
         self.check(caller)
         use = self._refilled(caller)
         use.running += 1
-        use.tokens -= 1.0
+        use.tokens -= 1.0  # NaN stays NaN
         return Place(use)
 
     def _refilled(self, caller: Caller) -> _Use:
         use = self._uses.setdefault(caller.name, _Use())
         per_minute = caller.tenant.requests_per_minute
         now = self._clock()
-        if per_minute is not None:
+        if per_minute is None:
+            use.tokens = math.nan
+        else:
             room = max(1.0, per_minute * self._share)
             if math.isnan(use.tokens):
                 use.tokens = room

@@ -142,15 +142,14 @@ def _explained(
 
 def _would_ask(question: Question, situation: Situation) -> bool:
     """Returns whether a server that has a classifier would ask it: for a rule, or for safety."""
-    from ..admission.inbound import LOCAL_CALLER, Caller, Inbound
-    from ..admission.request import parse_steering
+    from ..admission.inbound import LOCAL_CALLER, Caller
     from ..admission.resolve import wants_intent
+    from ..control.explain import inbound_of
 
     tenant = situation.configuration.tenants.get(question.tenant)
     caller = LOCAL_CALLER if tenant is None else Caller(question.tenant, tenant)
     try:
-        steering = parse_steering(question.steering)
+        inbound = inbound_of(question, caller, situation.configuration)
     except CallerError:
         return False  # refused as it stands
-    inbound = Inbound(caller, steering, question.profile, question.metadata, question.user)
     return wants_intent(inbound, replace(situation, safety_labels=("any",)))

@@ -6,11 +6,26 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from steersman_vectors.errors import OperatorError
+from steersman_vectors.registry.snapshot import RegistrySnapshot
+from steersman_vectors.registry.store import RegistryStore
 
+from ..control.documents import Done
 from ..control.flags import set_kill_switch
 from ..kill_file import KillFile
 from ..processes import living
-from .registry_access import Where, read_configuration, run
+from .registry_access import Where, change, read_configuration
+
+NO_HISTORY = (
+    "the registry holds nothing but its switch: servers that followed an older one, before it was "
+    "wiped or replaced, do not follow this. "
+)
+REMEDY_ON = (
+    "For those write the file kill-switch into their data directories (`steersman kill-switch on "
+    "--local`), or restart them without their registry-copy folders"
+)
+REMEDY_OFF = (
+    "If those are switched off they stay so: restart them without their registry-copy folders"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +117,28 @@ class Places:
             # NOTE: nothing was switched there, so it does not count as done.
             report.warnings.append(f"registry {self.where}: there is none")
             return
+
+        async def switch(store: RegistryStore) -> tuple[Done, RegistrySnapshot]:
+            done = await set_kill_switch(store, on=on, reason=reason, actor=actor)
+            return done, await store.snapshot()
+
         try:
-            done = run(
-                self.where,
-                lambda store: set_kill_switch(store, on=on, reason=reason, actor=actor),
-            )
+            (done, snapshot), stray = change(self.where, switch)
         except OperatorError as error:
             report.failed.append(f"registry {self.where}: not switched: {error.message}")
             return
         when = "it was so already" if done.revision is None else f"revision {done.revision}"
+        follow = "its servers follow within a second" if stray is None else "not followed here"
         state = f"switch {'on' if on else 'off'} ({when})"
-        report.done.append(f"registry {self.where}: {state}; its servers follow within a second")
+        report.done.append(f"registry {self.where}: {state}; {follow}")
+        if stray is not None:
+            # Off, a server may stay killed by what it knows; on, the file has reached it.
+            (report.warnings if on and self.file else report.failed).append(stray)
+        elif self.where.redis_url is not None and _is_bare(snapshot):
+            report.warnings.append(NO_HISTORY + (REMEDY_ON if on else REMEDY_OFF))
+
+
+def _is_bare(snapshot: RegistrySnapshot) -> bool:
+    """Returns whether nobody has put anything in but the switch, as after a wipe."""
+    others = [name for name in snapshot.documents if not name.startswith("switch/")]
+    return not snapshot.versions and not others

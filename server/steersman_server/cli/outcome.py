@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .output import print_json, print_people, print_warning, printable
+from .output import print_json, print_people, print_warnings, printable
 
 if TYPE_CHECKING:
     from ..control.documents import Done
@@ -22,5 +22,4 @@ def print_done(done: Done, subject: dict[str, Any], said: str, *, as_json: bool)
         return
     when = "it was so already" if done.revision is None else f"revision {done.revision}"
     print_people(f"{printable(said)} ({when})")
-    for warning in done.warnings:
-        print_warning(warning)
+    print_warnings(done.warnings)

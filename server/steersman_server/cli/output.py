@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from typing import Any, assert_never
 
 from steersman_vectors.errors import CallerError, InternalError, OperatorError, SteersmanError
@@ -49,6 +50,12 @@ def print_warning(message: str) -> None:
 
     line = Text.assemble(("warning: ", "bold yellow"), printable(message))
     Console(stderr=True).print(line, soft_wrap=True)
+
+
+def print_warnings(messages: Iterable[str]) -> None:
+    """Prints a yellow line for each to stderr."""
+    for message in messages:
+        print_warning(message)
 
 
 def print_json(value: Any) -> None:

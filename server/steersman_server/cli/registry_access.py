@@ -18,6 +18,7 @@ from steersman_vectors.registry.snapshot import RegistrySnapshot
 from steersman_vectors.registry.store import RegistryStore
 
 from ..control.operations import Choose
+from .followers import unfollowed
 from .output import print_warning
 from .progress import fingerprint_of
 
@@ -61,16 +62,29 @@ def run(
     """Returns what the operation returns on the registry, made for it where there was none.
 
     may_be_first: it is what a registry begins with; else a new one is a warning, as a data
-    directory that was mistyped has none.
+    directory that was mistyped has none. That a server there does not follow it is another.
     """
     made = not (may_be_first or where.exists)
-    with where.opened() as url:
-        found = asyncio.run(_with_store(url, operation))
+    found, stray = change(where, operation)
     if made:
         print_warning(
             f"there was no registry in {where}, so a new one was made: is it the right --data-dir?"
         )
+    if stray is not None:
+        print_warning(stray)
     return found
+
+
+def change(
+    where: Where, operation: Callable[[RegistryStore], Awaitable[T]]
+) -> tuple[T, str | None]:
+    """Returns what the operation returns, and which servers of a private registry do not follow."""
+
+    async def changed(store: RegistryStore) -> tuple[T, str | None]:
+        found = await operation(store)
+        return found, None if where.redis_url else await unfollowed(where.data_dir, store)
+
+    return _do(where, changed)
 
 
 def look(where: Where, operation: Callable[[RegistryStore], Awaitable[T]]) -> T:
@@ -83,7 +97,7 @@ def look(where: Where, operation: Callable[[RegistryStore], Awaitable[T]]) -> T:
             f"there is no registry in {where}; name one with --data-dir or --redis-url",
             code="registry_missing",
         )
-    return run(where, operation)
+    return _do(where, operation)
 
 
 def read_snapshot(where: Where) -> RegistrySnapshot:
@@ -93,7 +107,7 @@ def read_snapshot(where: Where) -> RegistrySnapshot:
     """
     if not where.exists and not where.data_dir.is_file():
         return RegistrySnapshot.of(0)
-    return run(where, lambda store: store.snapshot())
+    return _do(where, lambda store: store.snapshot())
 
 
 def read_view(where: Where) -> tuple[RegistrySnapshot, Configuration]:
@@ -172,6 +186,11 @@ def find_one(
         f"no vector {ref.name!r} in {where}; registered are: {', '.join(names) or 'none'}",
         code="vector_not_found",
     )
+
+
+def _do(where: Where, operation: Callable[[RegistryStore], Awaitable[T]]) -> T:
+    with where.opened() as url:
+        return asyncio.run(_with_store(url, operation))
 
 
 async def _with_store(url: str, operation: Callable[[RegistryStore], Awaitable[T]]) -> T:

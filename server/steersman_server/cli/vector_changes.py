@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .options import Actor, DataDir, Json, OnlyModel, RedisUrl
-from .output import EXIT_CODES, print_json, print_people, print_warning, printable
+from .output import EXIT_CODES, print_json, print_people, print_warnings, printable
 
 if TYPE_CHECKING:
-    from steersman_vectors.registry.entry import AliasMove
+    from ..control.operations import Moved
 
 PUSH_HELP = """
 Register a native vector file for the base model that its card names.
@@ -103,17 +103,19 @@ def register(vectors: typer.Typer) -> None:
         from .registry_access import Where, run
 
         data = read_file(file)
-        published = run(
+        registered = run(
             Where(data_dir, redis_url),
             lambda store: operations.push(
                 store, data, name=name, fingerprint=None, actor=printable(actor)
             ),
         )
         if as_json:
-            print_json({**json_views.entry_json(published), "created": published.created})
-        else:
-            outcome = "registered" if published.created else "registered already"
-            print_people(f"{published}: {outcome} for {published.fingerprint}")
+            print_json(json_views.registered_json(registered))
+            return
+        entry = registered.entry
+        outcome = "registered" if entry.created else "registered already"
+        print_people(f"{entry}: {outcome} for {entry.fingerprint}")
+        print_warnings(registered.warnings)
 
     @vectors.command("promote", help=PROMOTE_HELP, epilog=EXIT_CODES)
     def promote(
@@ -132,14 +134,14 @@ def register(vectors: typer.Typer) -> None:
         from .registry_access import Where, chooser, run
 
         where = Where(data_dir, redis_url)
-        move = run(
+        moved = run(
             where,
             lambda store: operations.promote(
                 store, parse_ref(ref), alias, chooser(model, where), actor=printable(actor),
                 expect=expect,
             ),
         )  # fmt: skip
-        _print_move(move, as_json=as_json)
+        _print_moved(moved, as_json=as_json)
 
     @vectors.command("rollback", help=ROLLBACK_HELP, epilog=EXIT_CODES)
     def rollback(
@@ -156,14 +158,14 @@ def register(vectors: typer.Typer) -> None:
         from .registry_access import Where, chooser, run
 
         where = Where(data_dir, redis_url)
-        move = run(
+        moved = run(
             where,
             lambda store: operations.roll_back(
                 store, name, alias, chooser(model, where), actor=printable(actor),
                 expect=expect,
             ),
         )  # fmt: skip
-        _print_move(move, as_json=as_json)
+        _print_moved(moved, as_json=as_json)
 
     @vectors.command("retire", help=RETIRE_HELP, epilog=EXIT_CODES)
     def retire(
@@ -192,8 +194,7 @@ def register(vectors: typer.Typer) -> None:
             print_json(json_views.retired_json(retired))
             return
         print_people(f"{retired.entry}: {retired.entry.retired}")
-        for warning in retired.warnings:
-            print_warning(warning)
+        print_warnings(retired.warnings)
 
     @vectors.command("gc", help=GC_HELP, epilog=EXIT_CODES)
     def gc(
@@ -228,11 +229,12 @@ def register(vectors: typer.Typer) -> None:
             print_people(*vector_views.garbage_parts(collected))
 
 
-def _print_move(move: AliasMove, *, as_json: bool) -> None:
+def _print_moved(moved: Moved, *, as_json: bool) -> None:
     from ..control import json_views
     from . import vector_views
 
     if as_json:
-        print_json(json_views.move_json(move))
-    else:
-        print_people(vector_views.move_line(move))
+        print_json(json_views.move_json(moved))
+        return
+    print_people(vector_views.move_line(moved.move))
+    print_warnings(moved.warnings)

@@ -10,11 +10,10 @@ from steersman_vectors.formats.reader import VectorFile
 from steersman_vectors.model_dir import read_shape, resolve_model_dir
 from steersman_vectors.names import check_name
 from steersman_vectors.registry.binding import bind
-from steersman_vectors.registry.entry import Published
 from steersman_vectors.scale import Scale
 
 from ..control.json_views import imported_json
-from ..control.operations import read_for_model
+from ..control.operations import Registered, publish, read_for_model
 from . import registry_access
 from .output import printable
 from .progress import fingerprint_of
@@ -36,7 +35,7 @@ class Imported:
     """What was read from the file, and where it ended up."""
 
     read: VectorFile
-    published: Published
+    registered: Registered
 
 
 def run(source: Source, where: Where, actor: str) -> Imported:
@@ -46,24 +45,24 @@ def run(source: Source, where: Where, actor: str) -> Imported:
     read = read_for_model(source.file, source.name, source.scale, shape)
     fingerprint = fingerprint_of(source.model).digest
     bind(read.vector, name=source.name, fingerprint=fingerprint)
-    published = registry_access.run(
+    registered = registry_access.run(
         where,
-        lambda store: store.publish(
-            read.vector, name=source.name, fingerprint=fingerprint, actor=printable(actor)
+        lambda store: publish(
+            store, read.vector, name=source.name, fingerprint=fingerprint, actor=printable(actor)
         ),
         may_be_first=True,
     )
-    return Imported(read, published)
+    return Imported(read, registered)
 
 
 def as_json(imported: Imported) -> dict[str, Any]:
     """Returns the outcome for programs."""
-    return imported_json(imported.published, imported.read)
+    return imported_json(imported.registered, imported.read)
 
 
 def as_text(imported: Imported) -> str:
     """Returns the outcome for people."""
-    entry, read = imported.published, imported.read
+    entry, read = imported.registered.entry, imported.read
     outcome = "imported" if entry.created else "already registered, nothing was changed"
     layers = ", ".join(map(str, sorted(entry.card.layers)))
     lines = [

@@ -10,7 +10,7 @@ import typer
 
 from . import vector_changes, vector_checks, vector_export
 from .options import Actor, DataDir, Json, OnlyModel, RedisUrl
-from .output import EXIT_CODES, print_json, print_people
+from .output import EXIT_CODES, print_json, print_people, print_warnings
 
 HELP = """
 The registry of steering vectors, each bound to its exact base model.
@@ -101,6 +101,7 @@ def import_vector(
         print_json(vector_import.as_json(imported))
     else:
         print_people(vector_import.as_text(imported))
+        print_warnings(imported.registered.warnings)
 
 
 @vectors.command("list", help=LIST_HELP, epilog=EXIT_CODES)

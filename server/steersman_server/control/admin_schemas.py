@@ -197,6 +197,8 @@ class KillSwitchView(Answer):
     """Why it is off on all servers of the registry; null when it is not."""
     file: str | None
     """Why it is off on the servers of this data directory; null when it is not."""
+    warnings: list[str]
+    """Why `registry` is what this server last heard, and not what is there now."""
 
 
 class KillSwitchSet(Done):

@@ -36,6 +36,7 @@ async def list_changes(
     `kind` is one such as `tenant.set`, or its part before the dot; `subject` and `actor` are parts
     of the text; `since` is included, `until` is not.
     """
+    await service.store.current()  # refuses a registry that has another history than requests see
     wanted = audit.AuditFilter(kind, subject, actor, since, until)
     found = await audit.changes(service.store, wanted, limit=limit)
     if format == "jsonl":
@@ -50,4 +51,5 @@ async def configuration(
     service: Service, revision: Annotated[int, Query(ge=0, le=2**63 - 1)]
 ) -> dict[str, Any]:
     """Gives the steering configuration that was in force at a revision."""
+    await service.store.current()
     return await audit.in_force_at(service.store, revision)

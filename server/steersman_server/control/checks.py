@@ -12,6 +12,7 @@ from steersman_vectors.registry.snapshot import RegistrySnapshot
 from ..admission.choice import doses_of
 from ..admission.dosing import Doses, dose
 from ..admission.engine_facts import EngineFacts
+from ..admission.inbound import MAX_TEXT
 from ..configuration import Configuration
 from ..flags.definition import VECTOR_PREFIX
 from ..flags.evaluation import Evaluation
@@ -106,6 +107,12 @@ def _condition_problems(
         if profile not in configuration.profiles:
             names = ", ".join(configuration.profiles) or "none"
             yield f"no profile {profile!r}; there are: {names}"
+    for key, values in when.metadata.items():
+        for length in (len(value) for value in values if len(value) > MAX_TEXT):
+            yield (
+                f"metadata {key!r}: no request has a value of {length} characters, as only those "
+                f"of up to {MAX_TEXT} are looked at"
+            )
     for label in when.intent or ():
         if labels is not None and label not in labels:
             yield f"the classifier knows no intent {label!r}; it knows: {', '.join(sorted(labels))}"

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from steersman_vectors.registry.snapshot import RegistrySnapshot
 
 from ..configuration import Configuration
 from ..policies.policy import When
+from ..policies.profile import EVERYBODY, Profile
 from ..policies.steering import Steering
-from ..tenants.tenant import LOCAL, UNRESTRICTED
+from ..tenants.tenant import LOCAL, UNRESTRICTED, Tenant
 from .checks import policy_problems, steering_problems
 
 MAX_TOLD = 50
@@ -35,7 +36,23 @@ def broken(
     fingerprints: base models that they must work for; none: one that is registered.
     """
     known = set(_problems(before, fingerprints, concerns))
-    found = [each for each in _problems(after, fingerprints, concerns) if each not in known]
+    return _told(_problems(after, fingerprints, concerns), known)
+
+
+def profiles_lost(
+    before: World, after: World, fingerprints: Collection[str], tenant: str
+) -> tuple[str, ...]:
+    """Returns the problems that a tenant has with its profiles and did not have before."""
+
+    def problems(world: World) -> Iterator[str]:
+        limits = {tenant: world.configuration.tenants[tenant]}
+        return _of_profiles(world, fingerprints, lambda *_: True, limits)
+
+    return _told(problems(after), set(problems(before)))
+
+
+def _told(problems: Iterator[str], known: Collection[str]) -> tuple[str, ...]:
+    found = [each for each in problems if each not in known]
     more = len(found) - MAX_TOLD
     return (*found[:MAX_TOLD], *([f"and {more} more"] if more > 0 else []))
 
@@ -65,7 +82,7 @@ def of_profile(name: str) -> Concerns:
 def _problems(world: World, fingerprints: Collection[str], concerns: Concerns) -> Iterator[str]:
     yield from _of_defaults(world, fingerprints, concerns)
     yield from _of_rules(world, fingerprints, concerns)
-    yield from _of_profiles(world, fingerprints, concerns)
+    yield from _of_profiles(world, fingerprints, concerns, world.configuration.tenants)
 
 
 def _of_defaults(world: World, fingerprints: Collection[str], concerns: Concerns) -> Iterator[str]:
@@ -87,15 +104,27 @@ def _of_rules(world: World, fingerprints: Collection[str], concerns: Concerns) -
                 yield f"tenant {name!r}, {problem}"
 
 
-def _of_profiles(world: World, fingerprints: Collection[str], concerns: Concerns) -> Iterator[str]:
+def _of_profiles(
+    world: World, fingerprints: Collection[str], concerns: Concerns, tenants: Mapping[str, Tenant]
+) -> Iterator[str]:
     now, snapshot = world.configuration, world.snapshot
     for name, profile in now.profiles.items():
         if not concerns(When(), profile.steer):
             continue
         problems = steering_problems(profile.steer, UNRESTRICTED, now, snapshot, fingerprints)
         yield from (f"profile {name!r}: {problem}" for problem in problems)
-        named = {t: now.tenants[t] for t in profile.tenants if t in now.tenants}
-        for tenant, limits in named.items():
-            for problem in steering_problems(profile.steer, limits, now, snapshot, fingerprints):
-                if problem not in problems:
-                    yield f"profile {name!r}, tenant {tenant!r}: {problem}"
+        of_limits: dict[str, list[str]] = {}  # thousands of tenants may have the same
+        for tenant, limits in _choosers(profile, tenants):
+            key = limits.model_dump_json(include={"vectors", "alpha_caps", "dose_cap"})
+            if key not in of_limits:
+                found = steering_problems(profile.steer, limits, now, snapshot, fingerprints)
+                of_limits[key] = [problem for problem in found if problem not in problems]
+            for problem in of_limits[key]:
+                yield f"profile {name!r}, tenant {tenant!r}: {problem}"
+
+
+def _choosers(profile: Profile, tenants: Mapping[str, Tenant]) -> Iterator[tuple[str, Tenant]]:
+    """Yields the tenants that may choose the profile, those whom it names first."""
+    yield from ((name, tenants[name]) for name in profile.tenants if name in tenants)
+    if EVERYBODY in profile.tenants:
+        yield from ((n, each) for n, each in tenants.items() if n not in profile.tenants)

@@ -13,7 +13,14 @@ from steersman_vectors.formats import native
 from steersman_vectors.registry.snapshot import RegistrySnapshot
 
 from ..admission.engine_facts import EngineFacts
-from ..admission.inbound import LOCAL_CALLER, Caller, Inbound
+from ..admission.inbound import (
+    LOCAL_CALLER,
+    MAX_METADATA,
+    MAX_TEXT,
+    Caller,
+    Inbound,
+    texts_of,
+)
 from ..admission.refusals import NotFoundError
 from ..admission.request import parse_steering
 from ..admission.resolve import Situation, resolve, wants_intent
@@ -41,11 +48,12 @@ class Question(BaseModel):
     context: tuple[str, ...] = Field(default=(), max_length=100)
     """Earlier user turns, newest last."""
     profile: str | None = None
-    metadata: dict[str, str] = Field(default_factory=dict, max_length=64)
-    user: str | None = Field(default=None, max_length=512)
-    steering: dict[str, Any] | bool | None = None
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    user: str | None = Field(default=None, max_length=MAX_TEXT)
+    steering: Any = None
+    """As it came: what is wrong with it is what the request would be told."""
     intent: str | None = None
-    """Take this intent for granted instead of asking the classifier."""
+    """Take this intent for granted where the classifier would be asked."""
 
 
 async def explain(
@@ -53,18 +61,19 @@ async def explain(
 ) -> dict[str, Any]:
     """Returns the steps, the decision or refusal, and the dose per layer, as JSON."""
     steps = Steps()
-    inbound = Inbound(
-        _caller(situation.configuration, question.tenant),
-        None,
-        profile=question.profile,
-        metadata=question.metadata,
-        user=question.user,
-    )
+    caller = _caller(situation.configuration, question.tenant)
     try:
-        _check_profile(question, situation.configuration)
-        inbound = replace(inbound, steering=parse_steering(question.steering))
+        inbound = inbound_of(question, caller, situation.configuration)
+        _note_ignored(question, inbound, steps)
         inbound = await _with_intent(inbound, question, situation, classifier, steps)
         decision = resolve(inbound, situation, steps)
+        if inbound.profile != question.profile:  # vLLM does not know it, and says so last
+            raise NotFoundError(
+                f"no profile {str(question.profile)[:80]!r} for this tenant; GET /v1/models lists "
+                "them",
+                code="model_not_found",
+                param="model",
+            )
         doses = [] if decision.plan is None else [
             asdict(dose) for dose in doses_per_layer(
                 [(native.loads(await read(digest)), alpha) for digest, alpha in decision.plan.terms]
@@ -84,6 +93,21 @@ async def explain(
         "steps": [step.as_json() for step in steps.steps],
         **outcome,
     }
+
+
+def inbound_of(question: Question, caller: Caller, configuration: Configuration) -> Inbound:
+    """Returns what admission would know of the request; raises what `parse_steering` raises.
+
+    As at the edge: a model that names no profile of the tenant's is vLLM's to refuse.
+    """
+    known = question.profile in profiles_of(configuration.profiles, caller.name)
+    return Inbound(
+        caller,
+        parse_steering(question.steering),
+        profile=question.profile if known else None,
+        metadata=texts_of(question.metadata),
+        user=question.user,
+    )
 
 
 def offline_situation(
@@ -111,17 +135,18 @@ async def _with_intent(
     inbound: Inbound, question: Question, situation: Situation,
     classifier: IntentClassifier | None, steps: Steps,
 ) -> Inbound:  # fmt: skip
-    if question.intent is not None:
-        steps.note("intent", question.intent, "as given")
-        intent = Intent(question.intent, 1.0, question.intent, "given")
-        return replace(inbound, intent=intent)
-    if classifier is None:
+    given = question.intent
+    if given is None and classifier is None:
         steps.note("intent", None, "no classifier is loaded")
         return inbound
     if not wants_intent(inbound, situation):
-        steps.note("intent", None, "not asked: it could not change the decision")
+        steps.note("intent", given, "not asked: it could not change the decision")
         return inbound
-    if not question.text.strip():
+    if given is not None:
+        without = "; without a classifier no request has one"
+        steps.note("intent", given, f"as given{without if classifier is None else ''}")
+        return replace(inbound, intent=Intent(given, 1.0, given, "given"))
+    if classifier is None or not question.text.strip():
         steps.note("intent", None, "there is no user turn to classify")
         return inbound
     intent = await classifier.classify(UserTurn(question.text, question.context))
@@ -129,15 +154,13 @@ async def _with_intent(
     return replace(inbound, intent=intent)
 
 
-def _check_profile(question: Question, configuration: Configuration) -> None:
-    """Raises what vLLM answers to a model that it does not know, before anything is decided."""
-    name = question.profile
-    if name is not None and name not in profiles_of(configuration.profiles, question.tenant):
-        raise NotFoundError(
-            f"no profile {name[:80]!r} for this tenant; GET /v1/models lists them",
-            code="model_not_found",
-            param="model",
-        )
+def _note_ignored(question: Question, inbound: Inbound, steps: Steps) -> None:
+    left_out = [key[:80] for key in question.metadata if key not in inbound.metadata]
+    if left_out:
+        looked_at = f"the first {MAX_METADATA} texts of up to {MAX_TEXT} characters are looked at"
+        steps.note("metadata", left_out[:8], f"ignored: {looked_at}")
+    if inbound.profile != question.profile:
+        steps.note("model", question.profile, "names no profile of this tenant's: vLLM refuses it")
 
 
 def _said(intent: Intent) -> str:

@@ -7,13 +7,13 @@ from dataclasses import asdict
 from typing import Any
 
 from steersman_vectors.formats.reader import VectorFile
-from steersman_vectors.registry.entry import AliasMove, LogEntry, Published, VectorEntry
+from steersman_vectors.registry.entry import LogEntry, VectorEntry
 from steersman_vectors.registry.snapshot import RegistrySnapshot
 from steersman_vectors.registry.stale import StaleVector
 from steersman_vectors.registry.upkeep import Problem
 
 from .audit import redacted
-from .operations import Collected, Comparison, Retired
+from .operations import Collected, Comparison, Moved, Registered, Retired
 
 
 def entry_json(entry: VectorEntry) -> dict[str, Any]:
@@ -42,11 +42,19 @@ def retired_json(retired: Retired) -> dict[str, Any]:
     return {**entry_json(retired.entry), "warnings": list(retired.warnings)}
 
 
-def imported_json(published: Published, read: VectorFile) -> dict[str, Any]:
+def registered_json(registered: Registered) -> dict[str, Any]:
+    """Returns where a vector ended up, and what that breaks."""
+    return {
+        **entry_json(registered.entry),
+        "created": registered.entry.created,
+        "warnings": list(registered.warnings),
+    }
+
+
+def imported_json(registered: Registered, read: VectorFile) -> dict[str, Any]:
     """Returns where an imported file ended up, and how it was read."""
     return {
-        **entry_json(published),
-        "created": published.created,
+        **registered_json(registered),
         "format": read.file_format,
         "layer_rule": read.layer_rule,
         "notes": list(read.notes),
@@ -74,9 +82,10 @@ def show_json(snapshot: RegistrySnapshot, entry: VectorEntry) -> dict[str, Any]:
     }
 
 
-def move_json(move: AliasMove) -> dict[str, Any]:
-    """Returns where an alias points now, and where it did."""
-    return {**asdict(move), "changed": move.changed}
+def move_json(moved: Moved) -> dict[str, Any]:
+    """Returns where an alias points now, where it did, and what that breaks."""
+    move = moved.move
+    return {**asdict(move), "changed": move.changed, "warnings": list(moved.warnings)}
 
 
 def log_json(entries: Iterable[LogEntry]) -> dict[str, Any]:

@@ -18,6 +18,16 @@ log = structlog.get_logger("steersman.kill_switch")
 
 REGISTRY_S = 2.0
 """Longest that an emergency waits for the registry."""
+_SILENT = f"the registry did not answer within {REGISTRY_S:g} s"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Where steering is switched off, and why; None where it is not."""
+
+    registry: str | None
+    file: str | None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +38,24 @@ class Pulled:
     """At which the registry has it; None when the registry has it already, or does not answer."""
     by_file: bool = False
     warnings: tuple[str, ...] = ()
+
+
+async def look_at(store: RegistryStore, file: KillFile, known: Configuration) -> Shown:
+    """Returns both switches; the file's whatever the registry does.
+
+    known: what this server last heard from the registry, and acts by while that does not answer.
+    """
+    warnings: tuple[str, ...] = ()
+    try:
+        async with asyncio.timeout(REGISTRY_S):
+            known = Configuration.of((await store.current()).documents, known)
+    except TimeoutError:
+        warnings = (f"{_SILENT}. Shown is what this server last heard from it",)
+    except OperatorError as error:
+        warnings = (f"{error.message}. Shown is what this server last heard from it",)
+    switch = known.kill_switch
+    in_registry = None if switch is None else switch.reason or "in the registry"
+    return Shown(in_registry, file.reason(), warnings)
 
 
 async def switch_off(
@@ -93,7 +121,5 @@ async def _in_registry(
             await store.current()  # one that was wiped is not the one that servers follow
             done = await set_kill_switch(store, on=on, actor=actor, reason=reason)
     except TimeoutError as error:
-        raise OperatorError(
-            f"the registry did not answer within {REGISTRY_S:g} s", code="registry_unavailable"
-        ) from error
+        raise OperatorError(_SILENT, code="registry_unavailable") from error
     return done.revision

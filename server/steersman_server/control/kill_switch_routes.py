@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field
 
 from . import admin_schemas as schemas
-from .admin_edge import AdminBody, Flagger, Service, admin_router, look
-from .kill_switch import switch_off, switch_on
+from .admin_edge import AdminBody, Flagger, Service, admin_router
+from .kill_switch import look_at, switch_off, switch_on
 
 
 class KillSwitch(AdminBody):
@@ -27,9 +27,11 @@ router = admin_router("kill switch")
 @router.get("/kill-switch", response_model=schemas.KillSwitchView)
 async def show_kill_switch(service: Service) -> dict[str, Any]:
     """Tells whether steering is switched off, and where."""
-    switch, file = (await look(service)).configuration.kill_switch, service.kill_file.reason()
-    in_registry = None if switch is None else switch.reason or "in the registry"
-    return {"on": (in_registry or file) is not None, "registry": in_registry, "file": file}
+    shown = await look_at(service.store, service.kill_file, service.configuration)
+    return {
+        "on": (shown.registry or shown.file) is not None,
+        "registry": shown.registry, "file": shown.file, "warnings": list(shown.warnings),
+    }  # fmt: skip
 
 
 @router.post("/kill-switch", response_model=schemas.KillSwitchSet)

@@ -40,6 +40,22 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class Registered:
+    """Where a vector was published, and what its being the newest version breaks."""
+
+    entry: Published
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Where an alias points now, and what that breaks."""
+
+    move: AliasMove
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Retired:
     """A version that is refused from now on, and what needed it."""
 
@@ -74,10 +90,23 @@ def read_bytes_for_model(
     return read
 
 
+async def publish(
+    store: RegistryStore, vector: SteeringVector, *, name: str, fingerprint: str, actor: str
+) -> Registered:
+    """Publishes a vector; defaults, rules and profiles that need what was newest are warnings.
+
+    Raises what `RegistryStore.publish` raises.
+    """
+    before = await _world(store)
+    published = await store.publish(vector, name=name, fingerprint=fingerprint, actor=actor)
+    changed = published.created
+    return Registered(published, await _broken(store, before, published, changed=changed))
+
+
 async def push(
     store: RegistryStore, data: bytes, *, name: str | None, fingerprint: str | None, actor: str,
     shapes: Mapping[str, ModelShape] = MappingProxyType({}),
-) -> Published:  # fmt: skip
+) -> Registered:  # fmt: skip
     """Publishes a native file under the name and base model on its card, or those given.
 
     shapes: of the base models that the caller knows, by fingerprint; a vector for one of them must
@@ -96,36 +125,42 @@ async def push(
     shape = shapes.get(fingerprint or bound_to)
     if shape is not None:
         check_fits(vector, shape)
-    return await store.publish(
-        vector, name=name or vector.card.name, fingerprint=fingerprint or bound_to, actor=actor
-    )
+    return await publish(
+        store, vector, name=name or vector.card.name, fingerprint=fingerprint or bound_to,
+        actor=actor,
+    )  # fmt: skip
 
 
 async def promote(
     store: RegistryStore, ref: VectorRef, alias: str, choose: Choose, *, actor: str,
     expect: int | None = None,
-) -> AliasMove:  # fmt: skip
-    """Points the alias at the version; refused when it moved since it was last looked at."""
-    snapshot = await store.current()
-    entry = choose(snapshot, ref)
-    return await store.promote(
+) -> Moved:  # fmt: skip
+    """Points the alias at the version; refused when it moved since it was last looked at.
+
+    Defaults, rules and profiles that cannot be applied any more are warnings.
+    """
+    before = await _world(store)
+    entry = choose(before.snapshot, ref)
+    move = await store.promote(
         entry.name, entry.version, alias, fingerprint=entry.fingerprint, actor=actor,
-        expected=_expected(expect, snapshot, entry, alias),
+        expected=_expected(expect, before.snapshot, entry, alias),
     )  # fmt: skip
+    return Moved(move, await _broken(store, before, entry, changed=move.changed))
 
 
 async def roll_back(
     store: RegistryStore, name: str, alias: str, choose: Choose, *, actor: str,
     expect: int | None = None,
-) -> AliasMove:  # fmt: skip
-    """Points the alias back at the version that it named before."""
+) -> Moved:  # fmt: skip
+    """Points the alias back at the version that it named before; warns as `promote` does."""
     check_name(name)
-    snapshot = await store.current()
-    entry = choose(snapshot, VectorRef(name))
-    return await store.roll_back(
+    before = await _world(store)
+    entry = choose(before.snapshot, VectorRef(name))
+    move = await store.roll_back(
         name, alias, fingerprint=entry.fingerprint, actor=actor,
-        expected=_expected(expect, snapshot, entry, alias),
+        expected=_expected(expect, before.snapshot, entry, alias),
     )  # fmt: skip
+    return Moved(move, await _broken(store, before, entry, changed=move.changed))
 
 
 async def retire(
@@ -140,16 +175,12 @@ async def retire(
             f"{ref} does not say which version to retire; write {ref.name}@<version>",
             code="version_missing",
         )
-    snapshot = await store.current()
-    before = World(Configuration.of(snapshot.documents), snapshot)
-    entry = choose(snapshot, ref)
+    before = await _world(store)
+    entry = choose(before.snapshot, ref)
     retired = await store.retire(
         entry.name, entry.version, fingerprint=entry.fingerprint, actor=actor, reason=reason
     )
-    after = replace(before, snapshot=await store.current())
-    models = (entry.fingerprint,)
-    warnings = await asyncio.to_thread(broken, before, after, models, may_name(entry.name))
-    return Retired(retired, warnings)
+    return Retired(retired, await _broken(store, before, entry, changed=True))
 
 
 async def diff(store: RegistryStore, a: VectorRef, b: VectorRef, choose: Choose) -> Comparison:
@@ -174,6 +205,22 @@ async def collect(
 async def read_vector(store: RegistryStore, entry: VectorEntry) -> SteeringVector:
     """Returns the registered vector with its directions."""
     return await asyncio.to_thread(native.loads, await store.blob(entry.digest))
+
+
+async def _world(store: RegistryStore) -> World:
+    snapshot = await store.current()
+    return World(Configuration.of(snapshot.documents), snapshot)
+
+
+async def _broken(
+    store: RegistryStore, before: World, entry: VectorEntry, *, changed: bool
+) -> tuple[str, ...]:
+    """Returns what cannot be applied since the vector's versions or aliases changed."""
+    if not changed:
+        return ()
+    after = replace(before, snapshot=await store.current())
+    models = (entry.fingerprint,)
+    return await asyncio.to_thread(broken, before, after, models, may_name(entry.name))
 
 
 def _expected(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,11 +16,18 @@ from steersman_vectors.registry.store import RegistryStore
 
 from ..configuration import Configuration
 from ..flags.change import set_override
-from ..flags.logic import names_tenant
+from ..flags.logic import may_name
 from ..tenants.keys import ID_CHARACTERS, MAX_LABEL, ApiKey, NewKey, Role, make_key
 from ..tenants.tenant import ALL, LOCAL, Tenant
 from .checks import policy_problems, steering_problems
 from .documents import Done, ExistsError, MissingError, checked, document, write
+from .effects import World, profiles_lost
+
+OPENED = (
+    "no tenant and no key is left: a server that listens on loopback only, without --api-key, "
+    "serves whoever asks on its machine now, without a key and without limits. An operator's key "
+    "ends that: `steersman keys create --role admin`"
+)
 
 
 async def create_tenant(
@@ -51,14 +60,17 @@ async def update_tenant(
     store: RegistryStore, name: str, changes: Mapping[str, Any], *, actor: str,
     fingerprints: Collection[str] = (),
 ) -> Done:  # fmt: skip
-    """Changes the named fields of a tenant; what its policy then cannot do any more is a warning.
+    """Changes the named fields of a tenant.
 
-    Raises `CallerError`: not_found, invalid_tenant.
+    What its policy and its profiles then cannot do any more is a warning. Raises `CallerError`:
+    not_found, invalid_tenant.
     """
     snapshot = await store.current()
     warnings: list[str] = []
+    before = after = Configuration()
 
     def decide(now: Configuration) -> Iterator[DocumentWrite]:
+        nonlocal before, after
         fields = find_tenant(now, name).model_dump(mode="json")
         tenant = checked(Tenant, {**fields, **changes}, "tenant")
         _check_default(tenant, now, snapshot, fingerprints)
@@ -70,17 +82,20 @@ async def update_tenant(
                 f"tenant {name!r} is still backed off; `steersman tenants backoff clear {name}` "
                 "restores its steering"
             )
+        before, after = now, replace(now, tenants={**now.tenants, name: tenant})
         yield document("tenant", name, tenant)
 
     revision = await write(store, decide, actor=actor)
-    return Done(revision, tuple(warnings))
+    worlds = World(before, snapshot), World(after, snapshot)
+    lost = await asyncio.to_thread(profiles_lost, *worlds, fingerprints, name)
+    return Done(revision, (*warnings, *lost))
 
 
 async def delete_tenant(store: RegistryStore, name: str, *, actor: str) -> Done:
     """Removes a tenant with its keys, its policy and its overrides of flags, in one step.
 
     Profiles and flags' targeting that still name it are warnings: a new tenant of the same name
-    would have them.
+    would have them. So is that no key is needed any more.
     """
     warnings: list[str] = []
 
@@ -92,10 +107,12 @@ async def delete_tenant(store: RegistryStore, name: str, *, actor: str) -> Done:
             if name in value.tenants
         ]
         warnings.extend(
-            f"flag {flag!r} still names tenant {name!r} in its targeting"
+            f"flag {flag!r} may name tenant {name!r} in its targeting"
             for flag, record in now.flags.records.items()
-            if names_tenant(record.definition.targeting, name)
+            if may_name(record.definition.targeting, name)
         )
+        if len(now.tenants) == 1 and all(key.tenant == name for _, key in now.keys.values()):
+            warnings.append(OPENED)
         for key_id, key in now.keys.values():
             if key.tenant == name:
                 yield delete_document("key", key_id)

@@ -132,8 +132,11 @@ async def push(
     name: str | None = None,
     model: Model = None,
 ) -> dict[str, Any]:
-    """Registers the native vector file in the body for the base model on its card."""
-    published = await operations.push(
+    """Registers the native vector file in the body for the base model on its card.
+
+    What needs the version that was newest is a warning.
+    """
+    registered = await operations.push(
         service.store,
         await read_file(request, "push"),
         name=name,
@@ -141,7 +144,7 @@ async def push(
         actor=operator.name,
         shapes={service.engine.fingerprint: service.shape},
     )
-    return {**json_views.entry_json(published), "created": published.created}
+    return json_views.registered_json(registered)
 
 
 @router.post("/import", openapi_extra=FILE)
@@ -149,16 +152,20 @@ async def import_vector(
     request: Request, operator: Admin, service: Service, name: str, scale: Scale | None = None,
     filename: FileName = "",
 ) -> dict[str, Any]:  # fmt: skip
-    """Registers the vector file in the body, of any format, for the model that is served."""
+    """Registers the vector file in the body, of any format, for the model that is served.
+
+    What needs the version that was newest is a warning.
+    """
     file_name = re.split(r"[/\\]", filename)[-1]
     read = await asyncio.to_thread(
         operations.read_bytes_for_model, await read_file(request, "import"), file_name, name,
         scale, service.shape,
     )  # fmt: skip
-    published = await service.store.publish(
-        read.vector, name=name, fingerprint=service.engine.fingerprint, actor=operator.name
-    )
-    return json_views.imported_json(published, read)
+    registered = await operations.publish(
+        service.store, read.vector, name=name, fingerprint=service.engine.fingerprint,
+        actor=operator.name,
+    )  # fmt: skip
+    return json_views.imported_json(registered, read)
 
 
 @router.get("/diff", responses=documented(404, 409))
@@ -180,24 +187,24 @@ async def diff(service: Service, a: str, b: str, model: Model = None) -> dict[st
 async def promote(
     operator: Admin, service: Service, body: Promote, model: Model = None
 ) -> dict[str, Any]:
-    """Points an alias at a version."""
-    move = await operations.promote(
+    """Points an alias at a version; what cannot be applied any more is a warning."""
+    moved = await operations.promote(
         service.store, parse_ref(body.vector), body.alias, _choose(service, model),
         actor=operator.name, expect=body.expect,
     )  # fmt: skip
-    return json_views.move_json(move)
+    return json_views.move_json(moved)
 
 
 @router.post("/rollback", responses=documented(404, 409))
 async def rollback(
     operator: Admin, service: Service, body: Rollback, model: Model = None
 ) -> dict[str, Any]:
-    """Points an alias back at the version that it named before."""
-    move = await operations.roll_back(
+    """Points an alias back at the version that it named before; warns as `promote`."""
+    moved = await operations.roll_back(
         service.store, body.vector, body.alias, _choose(service, model),
         actor=operator.name, expect=body.expect,
     )  # fmt: skip
-    return json_views.move_json(move)
+    return json_views.move_json(moved)
 
 
 @router.post("/retire", responses=documented(404, 409))
@@ -243,6 +250,7 @@ async def log(
     service: Service, limit: Annotated[int, Query(ge=1, le=10_000)] = 100
 ) -> dict[str, Any]:
     """Lists changes, newest first."""
+    await service.store.current()
     return json_views.log_json(await service.store.log(limit=limit))
 
 

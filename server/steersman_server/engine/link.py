@@ -60,13 +60,19 @@ class EngineLink:
         """Returns whether a request that uses the vector can be sent at once."""
         return digest in self._intake.resident
 
-    async def status(self) -> list[dict[str, Any]]:
+    def observe_intake(self, observe_seconds: Callable[[float], None]) -> None:
+        """Has it told how long each plan took to be bound to its prompt."""
+        self._intake.observe_seconds = observe_seconds
+
+    async def status(self, *, brief: bool = False) -> list[dict[str, Any]]:
         """Returns what each worker says about its steering; raises `OperatorError` if one cannot.
+
+        brief: without the digests of all residents, of which there may be thousands.
 
         NOTE: a worker without the extension means that the engine runs without the plugin, which
         would serve unsteered what was asked to be steered.
         """
-        answers = await self._ask(RPC_STATUS)
+        answers = await self._ask(RPC_STATUS, *(("brief",) if brief else ()))
         if not answers or not all(answer.get("enabled") for answer in answers):
             raise OperatorError(
                 "the engine runs without steering; start it with `steersman serve`",

@@ -103,6 +103,13 @@ def data_parallel_ranks(engine_client: Any) -> list[int | None]:
     return list(range(size)) if size > 1 else [None]
 
 
+def vllm_version() -> str:
+    """Returns the version of vLLM that runs."""
+    from vllm import __version__
+
+    return str(__version__)
+
+
 def served_chat_template(args: Namespace) -> str | None:
     """Returns the chat template given with --chat-template, or None for the tokenizer's own."""
     try:

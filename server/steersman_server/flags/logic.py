@@ -52,16 +52,21 @@ def arguments(node: Mapping[str, JsonValue]) -> tuple[str, list[JsonValue]]:
     return operator, args if isinstance(args, list) else [args]
 
 
-def names_tenant(node: object, tenant: str) -> bool:
-    """Returns whether an expression compares the request's tenant with this one."""
+def may_name(node: object, tenant: str) -> bool:
+    """Returns whether an expression has the tenant's name, or within the text that `in` looks in.
+
+    What it is compared with does not matter: without a `user` the tenant is the targeting key, and
+    what is computed may be either.
+    """
     if isinstance(node, list):
-        return any(names_tenant(each, tenant) for each in node)
+        return any(may_name(each, tenant) for each in node)
     if not isinstance(node, dict) or not node:
+        return node == tenant
+    operator, args = arguments(node)
+    if operator == "var":
         return False
-    _, args = arguments(node)
-    compared = {"var": "tenant"} in args or {"var": ["tenant"]} in args
-    written = [*args, *(each for arg in args if isinstance(arg, list) for each in arg)]
-    return (compared and tenant in written) or names_tenant(args, tenant)
+    text = args[1] if operator == "in" and len(args) > 1 else ""
+    return (isinstance(text, str) and tenant in text) or may_name(args, tenant)
 
 
 def written_outcomes(node: object) -> Iterable[str]:

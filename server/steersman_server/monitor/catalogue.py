@@ -123,7 +123,7 @@ KILLED = _gauge(
 )
 MISMATCHED = _gauge(
     REGISTRY, "steering_vectors_mismatched",
-    "Vectors whose newest version was made for another base model than the one served.",
+    "Vectors that have usable versions, none of them for the base model that is served.",
     together="livemax",
 )  # fmt: skip
 
@@ -135,13 +135,13 @@ INFO = _gauge(
 SELF_TEST = _gauge(
     ENGINE, "steering_self_test_passed",
     "1 while every steered layer of every worker has its hook, as the boot self-test saw it; "
-    "0 once one has lost it.", together="livemin",
+    "0 once one has lost it.", together="mostrecent",
 )  # fmt: skip
 SELF_TEST_SECONDS = _gauge(
     ENGINE, "steering_self_test_seconds", "What the boot self-test took.", together="livemax"
 )
 WORKERS = _gauge(
-    ENGINE, "steering_workers", "Workers that answered the last question.", together="livemax"
+    ENGINE, "steering_workers", "Workers that answered the last question.", together="mostrecent"
 )
 RESIDENT = _gauge(
     ENGINE, "steering_resident_vectors", "Vectors held in a worker's host memory.", "worker",
@@ -155,7 +155,8 @@ ROWS = _gauge(
     together="mostrecent",
 )  # fmt: skip
 ROWS_IN_USE = _gauge(
-    ENGINE, "steering_rows_in_use", "Rows that running requests use.", "worker",
+    ENGINE, "steering_rows_in_use",
+    "Rows that hold the delta of a request that the worker knows.", "worker",
     together="mostrecent",
 )  # fmt: skip
 ROWS_HIGH = _gauge(

@@ -37,10 +37,11 @@ _Waiting = tuple[float, Callable[[], dict[str, Any]]]
 class DecisionLog:
     """Takes lines from the event loop, writes them from a thread of its own."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, count_lost: Callable[[int], None] = lambda _: None) -> None:
         self.folder = data_dir / FOLDER
         self.lost = 0
         """Lines that were not written."""
+        self._count_lost = count_lost
         self._lines: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._cut = False
@@ -55,7 +56,7 @@ class DecisionLog:
             self._thread = threading.Thread(target=self._run, name="decision-log", daemon=True)
             self._thread.start()
         if self._lines.qsize() >= MAX_WAITING:
-            self.lost += 1
+            self._count(1)
             return
         self._lines.put((time.time(), line))
 
@@ -89,9 +90,14 @@ class DecisionLog:
             self._lose(len(lines) - written, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
 
     def _lose(self, lines: int, error: Exception) -> None:
-        before, self.lost = self.lost, self.lost + lines
+        before = self.lost
+        self._count(lines)
         if before == 0 or before // 1000 != self.lost // 1000:
             log.warning("decisions_not_written", lost=self.lost, message=str(error))
+
+    def _count(self, lines: int) -> None:
+        self.lost += lines
+        self._count_lost(lines)
 
 
 def _iso(at: float) -> str:

@@ -1,7 +1,6 @@
-"""Counters of decisions, at `/metrics` beside vLLM's own.
+"""What is counted of each decision, at `/metrics` beside vLLM's own.
 
-Tenants are labels of counters only, and bounded: those that come after the first so many are
-counted together, as `other`.
+A request waits for this: a few dictionary look-ups and additions, some microseconds.
 """
 
 from __future__ import annotations
@@ -9,39 +8,69 @@ from __future__ import annotations
 from steersman_vectors.errors import SteersmanError
 
 from ..admission.decision import Decision
-from .catalogue import INTENTS, REFUSALS, REQUESTS, SAFETY, VARIANTS
+from .bounded import Bounded, BoundedLabel
+from .catalogue import (
+    ADMISSION,
+    ALPHA,
+    APPLIED,
+    FALLBACKS,
+    INTENTS,
+    REFUSALS,
+    REQUESTS,
+    SAFETY,
+    VARIANTS,
+)
 
 MAX_TENANTS = 200
-OTHER = "other"
+MAX_REASONS = 100
+MAX_VECTORS = 200
+MAX_VERSIONS = 100
+MAX_PRESETS = 50
+MAX_INTENTS = 100
+MAX_FLAGS = 100
+MAX_VARIANTS = 100
 
 
 class DecisionMetrics:
-    """Counts decisions; knows which tenants have a label of their own."""
+    """Counts decisions; knows which names have a label of their own."""
 
     def __init__(self) -> None:
-        self._tenants: set[str] = set()
+        self.tenants = BoundedLabel(MAX_TENANTS)
+        self.vectors = BoundedLabel(MAX_VECTORS)
+        self.versions = BoundedLabel(MAX_VERSIONS)
+        self.flags = BoundedLabel(MAX_FLAGS)
+        self.variants = BoundedLabel(MAX_VARIANTS)
+        self._requests = Bounded(REQUESTS, self.tenants, BoundedLabel(MAX_REASONS), None)
+        self._refusals = Bounded(REFUSALS, None)
+        self._fallbacks = Bounded(FALLBACKS, None)
+        self._applied = Bounded(APPLIED, self.vectors, self.versions, BoundedLabel(MAX_PRESETS))
+        self._alpha = Bounded(ALPHA, self.vectors)
+        self._intents = Bounded(INTENTS, BoundedLabel(MAX_INTENTS))
+        self._safety = Bounded(SAFETY, self.tenants)
+        self._variants = Bounded(VARIANTS, self.flags, self.variants)
 
     def decided(self, decision: Decision) -> None:
         """Counts a request that was let in."""
-        tenant = self.label(decision.tenant)
         outcome = "steered" if decision.plan is not None else "unsteered"
-        REQUESTS.labels(tenant, decision.reason, outcome).inc()
+        self._requests.of(decision.tenant, decision.reason, outcome).inc()
+        for vector in decision.applied:
+            preset = "none" if vector.preset is None else vector.preset
+            self._applied.of(vector.name, str(vector.version), preset).inc()
+            self._alpha.of(vector.name).observe(vector.alpha)
         if decision.intent is not None:
-            INTENTS.labels(decision.intent.label or "none").inc()
+            self._intents.of(decision.intent.label or "none").inc()
         if decision.reason == "safety_override":
-            SAFETY.labels(tenant).inc()
+            self._safety.of(decision.tenant).inc()
+        if decision.fallback is not None:
+            self._fallbacks.of(decision.fallback.code).inc()
         for flag in decision.flags:
-            VARIANTS.labels(flag.flag, flag.variant or "none").inc()
+            self._variants.of(flag.flag, flag.variant or "none").inc()
 
     def refused(self, tenant: str, error: SteersmanError) -> None:
         """Counts a request that was not let in."""
-        REQUESTS.labels(self.label(tenant), "none", "refused").inc()
-        REFUSALS.labels(error.code).inc()
+        self._requests.of(tenant, "none", "refused").inc()
+        self._refusals.of(error.code).inc()
 
-    def label(self, tenant: str) -> str:
-        """Returns the tenant's label; `other` for those that came late."""
-        if tenant not in self._tenants:
-            if len(self._tenants) >= MAX_TENANTS:
-                return OTHER
-            self._tenants.add(tenant)
-        return tenant
+    def took(self, seconds: float) -> None:
+        """Notes how long a request waited for its decision."""
+        ADMISSION.observe(seconds)

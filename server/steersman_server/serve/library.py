@@ -13,6 +13,8 @@ from steersman_vectors.registry.binding import check_fits
 from steersman_vectors.registry.store import RegistryStore
 from steersman_vectors.vector import SteeringVector
 
+from ..control import operations
+
 PATTERN = "*/vector.safetensors"
 
 
@@ -31,13 +33,20 @@ def read_library(library: Path, shape: ModelShape) -> list[SteeringVector]:
     return vectors
 
 
-def publish(vectors: Sequence[SteeringVector], *, url: str, fingerprint: str) -> None:
-    """Registers the vectors for the model; those that are its newest version already stay that."""
+def publish(vectors: Sequence[SteeringVector], *, url: str, fingerprint: str) -> list[str]:
+    """Registers the vectors for the model; returns what that breaks of what operators wrote.
 
-    async def publish_all() -> None:
+    Those that are the newest version of their name already stay that.
+    """
+
+    async def publish_all() -> list[str]:
+        warnings: list[str] = []
         async with RegistryStore(url) as store:
             for vector in vectors:
-                name = vector.card.name
-                await store.publish(vector, name=name, fingerprint=fingerprint, actor="library")
+                registered = await operations.publish(
+                    store, vector, name=vector.card.name, fingerprint=fingerprint, actor="library"
+                )
+                warnings += registered.warnings
+        return warnings
 
-    asyncio.run(publish_all())
+    return asyncio.run(publish_all())

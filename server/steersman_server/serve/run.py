@@ -24,7 +24,7 @@ from steersman_vectors.registry.local_copy import LocalCopy
 from steersman_vectors.registry.reader import RegistryReader
 
 from ..access.settings import ADMIN_KEY_ENV, access_settings, is_loopback
-from ..cli.output import print_warning
+from ..cli.output import print_warning, print_warnings
 from ..cli.progress import fingerprint_of
 from ..engine.vllm_api import parse_serve_args, run_server
 from ..settings import ServerSettings
@@ -79,7 +79,7 @@ def serve(options: ServeOptions) -> None:
     on_loopback = args.uds is not None or is_loopback(args.host)
     with _registry(options) as url:
         try:
-            publish(vectors, url=url, fingerprint=digest)
+            print_warnings(publish(vectors, url=url, fingerprint=digest))
         except OperatorError as error:
             if error.code != "registry_unavailable" or LocalCopy(copy).load() is None:
                 raise

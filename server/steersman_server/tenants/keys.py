@@ -84,6 +84,11 @@ def hash_key(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
+def is_ours(secret: str) -> bool:
+    """Returns whether the text has the form of a key that was made here, whatever became of it."""
+    return secret.startswith((f"{TENANT_PREFIX}_", f"{ADMIN_PREFIX}_"))
+
+
 def prefix_of(key_id: str, record: ApiKey) -> str:
     """Returns the start of the key, by which people recognise it."""
     return f"{TENANT_PREFIX if record.role is None else ADMIN_PREFIX}_{key_id}_"

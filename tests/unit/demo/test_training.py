@@ -15,6 +15,12 @@ from steersman_demo.train import Recipe, learning_rate, train
 RECIPE = Recipe(seed=3, steps=4, warmup_steps=2, tokenizer_conversations=500, batch_tokens=512)
 
 
+@pytest.fixture(autouse=True)
+def _threads_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training sets two, which spin for each other where other tests keep the cores busy."""
+    monkeypatch.setattr(torch, "set_num_threads", lambda threads: None)
+
+
 def test_batches_weigh_answers_and_repeat_for_a_seed() -> None:
     tokenizer = train_tokenizer(0, 500)
     first, again = (next(batches(tokenizer, 5)) for _ in range(2))

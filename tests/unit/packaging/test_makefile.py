@@ -39,5 +39,10 @@ def test_demo_becomes_the_server_with_port_and_data_dir() -> None:
     assert recipe == 'exec .venv/bin/steersman demo --port "8123" --data-dir "/tmp/a b"'
 
 
+def test_what_a_user_adds_comes_after_what_make_says() -> None:
+    recipe = make("--dry-run", "test", "ARGS=-n 0 -k 'a or b'").splitlines()[-1]
+    assert recipe.endswith(" -m pytest -n 2 -n 0 -k 'a or b'")
+
+
 def test_ci_runs_setup_check_and_test() -> None:
     assert re.search(r"^make setup check test$", (ROOT / ".ci/run").read_text(), re.MULTILINE)

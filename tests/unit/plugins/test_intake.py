@@ -41,6 +41,18 @@ def test_the_plan_is_bound_to_the_prompt_and_the_rest_is_kept():
     assert taken["other"] == 1
 
 
+def test_the_time_to_bind_a_plan_is_told_for_requests_that_carry_one():
+    told, made = [], processor()
+    intake_of(made).observe_seconds = told.append
+    take_in(made, SimpleNamespace(sampling_params=SimpleNamespace(extra_args={"other": 1})))
+    assert told == []
+    take_in(made, request())
+    with pytest.raises(CallerError):
+        take_in(made, request(resumable=True))
+    (seconds,) = told
+    assert 0 < seconds < 60
+
+
 def test_alpha_zero_leaves_no_plan():
     assert take_in(processor(), request(alpha=0.0)).sampling_params.extra_args == {"other": 1}
 

@@ -34,6 +34,8 @@ class FakeClient:
         self.answers = [LOADED, LOADED]
         """Of the two data-parallel engines, one worker each."""
         self.seen = []
+        self.asked = []
+        """Arguments of each question."""
 
     def generate(self, prompt, sampling_params, request_id, **kwargs):
         self.seen.append(sampling_params.extra_args)
@@ -41,6 +43,7 @@ class FakeClient:
 
     async def _call_utility_async(self, utility, method, timeout, args, kwargs, engine):
         assert (utility, kwargs) == ("collective_rpc", None)
+        self.asked.append(args)
         await asyncio.sleep(0)
         if method == "steering_load":
             self.loads += 1
@@ -134,6 +137,8 @@ async def test_a_rank_that_lost_its_hooks_is_named(client):
     whole = {"enabled": True, "rank": {"tensor_parallel": 0}, "layers": [0, 1], "hooked": [0, 1]}
     client.answers = [whole, whole]
     assert await EngineLink(client).status() == [whole, whole]
+    assert await EngineLink(client).status(brief=True) == [whole, whole]
+    assert client.asked[-4:] == [(), (), ("brief",), ("brief",)]
     client.answers = [whole, {**whole, "rank": {"tensor_parallel": 1}, "hooked": [0]}]
     with pytest.raises(OperatorError, match=r"'tensor_parallel': 1\} has lost its hooks"):
         await EngineLink(client).status()

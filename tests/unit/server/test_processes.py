@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from steersman_server.processes import ProcessBoard, ProcessReport
+from steersman_server.processes import ProcessBoard, ProcessReport, recent
 
 
 def test_each_process_has_its_newest_report_and_the_dead_have_none(tmp_path):
@@ -34,3 +34,14 @@ def test_a_folder_that_cannot_be_written_costs_nothing_but_the_report(tmp_path):
     board = ProcessBoard(tmp_path / "file", os.getpid())
     board.post(ProcessReport(os.getpid(), 1, None, None))
     assert board.read() == []
+
+
+def test_recent_are_those_who_live_and_report(tmp_path):
+    for server in (1, 2):
+        ProcessBoard(tmp_path, server).post(ProcessReport(os.getpid(), server, None, None))
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    ProcessBoard(tmp_path, 3).post(ProcessReport(ended.pid, 3, None, None))
+    assert [report.revision for report in recent(tmp_path)] == [1, 2]
+    os.utime(tmp_path / f"1-{os.getpid()}.json", (0, 0))
+    assert [report.revision for report in recent(tmp_path)] == [2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import redis
+import typer.main
 
 from steersman_server.cli.main import main
 from steersman_vectors.registry.embedded import Embedded, open_registry
@@ -16,6 +18,9 @@ from steersman_vectors.registry.embedded import Embedded, open_registry
 from .commands import STEERSMAN, Done, Run
 from .samples import write_model
 from .valkey_owners import Owner, Start
+
+COMMAND_OF = functools.cache(typer.main.get_command)
+"""Typer makes all commands anew for each call: most of what a call costs in one process."""
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +61,7 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def run(data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs the command line in this process, without a terminal."""
+    monkeypatch.setattr("typer.main.get_command", COMMAND_OF)
 
     def steersman(*args: object) -> Done:
         monkeypatch.setattr(sys, "argv", ["steersman", *map(str, args)])

@@ -80,6 +80,8 @@ LAST_REVOKED = Configuration(keys={_REVOKED_ADMIN.sha256: (KEYS["admin"].id, _RE
         (settings(), NOBODY, LOCAL, "local"),
         (settings(), NOBODY, {**LOCAL, "authorization": "Bearer none"}, "local"),
         (settings(admin_key=ROOT), NOBODY, LOCAL, "local"),
+        (settings(), NOBODY, {**LOCAL, "x-api-key": KEYS["acme"].secret}, "401 invalid_api_key"),
+        (settings(), NOBODY, {**LOCAL, "x-api-key": KEYS["admin"].secret}, "401 invalid_api_key"),
         (settings(), NOBODY, {"host": "attacker.example"}, "403 keys_required"),
         (settings(), NOBODY, {**LOCAL, "origin": "https://attacker.example"}, "403 keys_required"),
         (settings(), NOBODY, {**LOCAL, "origin": "http://localhost:3000"}, "local"),
@@ -120,14 +122,15 @@ def test_the_tenants_limits_come_with_it_and_nobody_elses():
 @pytest.mark.parametrize(
     ("access", "configuration", "headers", "expected"),
     [
-        (settings(), ALL, bearer(KEYS["viewer"].secret), f"grafana (key {KEYS['viewer'].id})"),
-        (settings(), ALL, bearer(KEYS["admin"].secret), f"operator (key {KEYS['admin'].id})"),
+        (settings(), ALL, bearer(KEYS["viewer"].secret), "grafana (key {viewer})"),
+        (settings(), ALL, bearer(KEYS["admin"].secret), "operator (key {admin})"),
         (settings(), ALL, bearer(KEYS["acme"].secret), "401 admin_key_wrong"),
         (settings(), ALL, LOCAL, "401 admin_key_wrong"),
         (settings((STATIC,)), NOBODY, bearer(STATIC), "403 admin_closed"),
         (settings(admin_key=ROOT), NOBODY, bearer(ROOT), "key from STEERSMAN_ADMIN_KEY"),
         (settings(admin_key=ROOT), NOBODY, LOCAL, "401 admin_key_wrong"),
         (settings(), NOBODY, LOCAL, "this machine, without a key"),
+        (settings(), NOBODY, {**LOCAL, "x-api-key": KEYS["acme"].secret}, "401 admin_key_wrong"),
         (settings(), NOBODY, {"host": "attacker.example"}, "403 keys_required"),
         (settings(on_loopback=False), NOBODY, LOCAL, "403 admin_closed"),
         (settings(), configured("acme"), LOCAL, "403 admin_closed"),  # only while no tenant exists
@@ -136,6 +139,7 @@ def test_the_tenants_limits_come_with_it_and_nobody_elses():
     ],
 )
 def test_which_operator_it_is(access, configuration, headers, expected):
+    expected = expected.format(**{name: key.id for name, key in KEYS.items()})
     assert outcome(find_operator, access, configuration, headers, NOW) == expected
 
 

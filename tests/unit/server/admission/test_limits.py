@@ -67,3 +67,12 @@ def test_who_has_no_limit_is_not_counted():
     for _ in range(1000):
         limits.running(Caller("acme", Tenant()))
     limits.check(Caller("acme", Tenant()))
+
+
+def test_requests_without_a_limit_are_no_debt_under_the_next():
+    limits = Limits()
+    limited, free = Caller("acme", Tenant(requests_per_minute=60)), Caller("acme", Tenant())
+    for caller in [limited, *[free] * 500]:
+        with limits.running(caller):
+            pass
+    limits.check(limited)

@@ -114,6 +114,42 @@ def test_metadata_steering_and_profiles(answer: Answer) -> None:
 
 
 @pytest.mark.usefixtures("acme")
+@pytest.mark.parametrize("value", ['"off"', '"no"', "0", "true", "7", "[]"])
+def test_steering_is_read_as_a_server_reads_it(answer: Answer, value: str) -> None:
+    refusal = answer("explain", "--tenant", "acme", "--steering", value)["refusal"]
+    assert (refusal["status"], refusal["code"]) == (400, "invalid_steering")
+    # A profile that does not exist is refused by vLLM, after all that is refused here.
+    ask = ("explain", "--tenant", "acme", "--profile", "cold", "--steering")
+    assert answer(*ask, value)["refusal"]["code"] == "invalid_steering"
+    assert answer(*ask, '{"vectors": {"concise": 1}}')["refusal"]["code"] == "steering_not_allowed"
+
+
+@pytest.mark.usefixtures("acme")
+def test_metadata_that_a_server_ignores_are_ignored(answer: Answer) -> None:
+    found = answer("explain", "--tenant", "acme", "--metadata", f"channel={'z' * 600}")
+    (step,) = (step for step in found["steps"] if step["step"] == "metadata")
+    assert (step["input"], "ignored" in step["outcome"]) == (["channel"], True)
+
+
+@pytest.mark.usefixtures("acme")
+def test_an_intent_is_taken_for_granted_where_it_is_asked_for(
+    answer: Answer, tmp_path: Path
+) -> None:
+    (tmp_path / "intents.json").write_text(
+        json.dumps({"kind": "rules", "rules": [{"label": "safety", "any": ["hurt"]}]})
+    )
+    answer("tenants", "create", "plain")
+    ask = ("explain", "--intents", tmp_path / "intents.json", "--intent")
+    nothing = answer(*ask, "safety", "--tenant", "plain")
+    assert nothing["decision"]["reason"] == "default"  # there is nothing to override
+    assert "could not change the decision" in outcomes(nothing)["intent"]
+    assert answer(*ask, "safety", "--tenant", "acme")["decision"]["reason"] == "safety_override"
+    answer("flags", "set", "steering-intent", "off", "--tenant", "acme")
+    for intent in ("billing", "safety"):
+        assert answer(*ask, intent, "--tenant", "acme")["decision"]["reason"] == "default"
+
+
+@pytest.mark.usefixtures("acme")
 def test_flags_are_of_the_user(answer: Answer) -> None:
     answer("flags", "rollout", "steering", "on=1", "off=1")
     ask = ("explain", "--tenant", "acme", "--intent", "billing", "--user")
@@ -124,7 +160,6 @@ def test_flags_are_of_the_user(answer: Answer) -> None:
 BAD = [
     (("--tenant", "nobody"), "not_found"),
     (("--steering", "{"), "invalid_option"),
-    (("--steering", "7"), "invalid_question"),
     (("--metadata", "channel"), "invalid_option"),
     (("--intents", "nowhere.json"), "classifier_not_found"),
     (("--model", "sha256:00"), "model_not_found"),

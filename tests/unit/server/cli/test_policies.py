@@ -223,6 +223,40 @@ def test_a_rule_for_a_profile_that_is_deleted_is_told(
     assert "warning: tenant 'acme', rule 'to-warm': no profile 'warm'" in done.stderr
 
 
+def test_what_needs_a_version_that_is_newest_no_more_is_told(
+    run: Run, answer: Answer, tmp_path: Path, model_dir: Path
+) -> None:
+    low = '{"vectors": {"%s": "low"}}'
+    answer("tenants", "create", "acme", "--allow-vector", "*", "--default", low % "empathy")
+    answer("vectors", "promote", "empathy@1", "prod")
+    answer("profiles", "set", "prod", "--steer", low % "empathy@prod")
+    native.save(vector(7, alpha_max=1.0), tmp_path / "v.safetensors")
+    done = run("vectors", "import", tmp_path / "v.safetensors", "--name", "empathy", "--model",
+               model_dir)  # fmt: skip
+    assert "warning: tenant 'acme', default: vector 'empathy' has no preset 'low'" in done.stderr
+    (told,) = answer("vectors", "promote", "empathy@2", "prod")["warnings"]
+    assert told.startswith("profile 'prod': vector 'empathy@prod' has no preset 'low'")
+    assert answer("vectors", "rollback", "empathy", "prod")["warnings"] == []
+    for version in (2, 1):
+        answer("vectors", "promote", f"empathy@{version}", "next")
+    answer("profiles", "set", "next", "--steer", low % "empathy@next")
+    (told,) = answer("vectors", "rollback", "empathy", "next")["warnings"]
+    assert told.startswith("profile 'next': ")
+
+
+def test_a_profile_that_new_caps_forbid_is_told(answer: Answer) -> None:
+    answer("tenants", "create", "acme", "--allow-vector", "empathy")
+    for name, tenant in (("theirs", "acme"), ("all", "*")):
+        steer = ("--steer", '{"vectors": {"empathy": 0.8}}')
+        answer("profiles", "set", name, *steer, *(("--tenant", tenant) if tenant != "*" else ()))
+    cap = ("tenants", "update", "acme", "--alpha-cap", "empathy=0.5")
+    assert [told.partition(":")[0] for told in answer(*cap)["warnings"]] == [
+        "profile 'all', tenant 'acme'",
+        "profile 'theirs', tenant 'acme'",
+    ]
+    assert answer("tenants", "update", "acme", "--dose-cap", "2")["warnings"] == []
+
+
 @pytest.mark.usefixtures("acme")
 def test_profiles(run: Run, answer: Answer, tmp_path: Path) -> None:
     assert answer("profiles", "set", "warm", "--steer", '{"vectors": {"empathy": 0.4}}')["changed"]

@@ -285,13 +285,26 @@ def test_the_first_import_tells_no_new_registry(
 
 @pytest.mark.usefixtures("vectors")
 def test_rollouts_that_still_name_a_deleted_tenant_are_told(run: Run, answer: Answer) -> None:
+    answer("tenants", "create", "other")
     answer("tenants", "create", "acme")
     answer("flags", "rollout", "steering", "on=10", "off=90", "--tenant", "acme")
     done = run("tenants", "delete", "acme", "--yes")
-    assert done.stderr == "warning: flag 'steering' still names tenant 'acme' in its targeting\n"
+    assert done.stderr == "warning: flag 'steering' may name tenant 'acme' in its targeting\n"
     answer("tenants", "create", "acme")
     answer("flags", "rollout", "steering", "on=10", "off=90")
     assert run("tenants", "delete", "acme", "--yes").stderr == ""
+
+
+def test_that_no_key_is_needed_without_the_last_tenant_is_told(run: Run, answer: Answer) -> None:
+    for name in ("acme", "globex"):
+        answer("tenants", "create", name)
+        answer("keys", "create", "--tenant", name)
+    assert run("tenants", "delete", "globex", "--yes").stderr == ""
+    (warning,) = answer("tenants", "delete", "acme", "--yes")["warnings"]
+    assert "serves whoever asks on its machine now" in warning
+    answer("keys", "create", "--role", "viewer")
+    answer("tenants", "create", "acme")
+    assert answer("tenants", "delete", "acme", "--yes")["warnings"] == []
 
 
 def test_before_there_is_a_registry_nothing_is_created(run: Run, fresh_dir: Path) -> None:

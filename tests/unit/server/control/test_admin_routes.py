@@ -12,9 +12,12 @@ import pytest
 
 from steersman_server.control import backoff, policies, policy_routes, tenants
 from steersman_server.control.documents import read
+from steersman_server.kill_file import KillFile
 from steersman_server.tenants.backoff import BackedOff
 from steersman_server.tenants.keys import hash_key
 from steersman_vectors.registry.store import RegistryStore
+from tests.redis_server import redis_server
+from tests.unit.server.control.admin_server import admin_server, furnish
 
 API = "/admin/v1"
 GATE = {"state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": "on"}
@@ -307,6 +310,9 @@ def test_the_kill_switch_also_without_redis(http, admin):
         assert (pulled["file"], pulled["revision"]) == (True, None)
         assert str(admin.data_dir / "kill-switch") in pulled["warnings"][0]
         assert (admin.data_dir / "kill-switch").read_text() == "no redis"
+        started = time.monotonic()
+        assert state() == (True, None, "no redis")
+        assert time.monotonic() - started < 5
     finally:
         admin.redis.thaw()
     admin.redis.kill()
@@ -370,3 +376,21 @@ def until(http, holds) -> dict:
         assert time.monotonic() < deadline, said
         time.sleep(0.02)
     return said
+
+
+def test_after_a_wipe_no_other_history_is_told(tmp_path):
+    """The file's switch is told all the same."""
+    with (
+        redis_server(tmp_path / "redis") as wiped,
+        admin_server(wiped, tmp_path / "data") as admin,
+        admin.http("root") as http,
+    ):
+        done(http.get(f"{API}/audit"))
+        wiped.wipe()
+        asyncio.run(furnish(wiped.url))
+        for path in ("audit", "audit?format=jsonl", "audit/configuration?revision=3", "log"):
+            assert refused(http.get(f"{API}/{path}")) == (503, "registry_rolled_back")
+        KillFile(admin.data_dir).set("wiped")
+        shown = done(http.get(f"{API}/kill-switch"))
+    assert (shown["on"], shown["registry"], shown["file"]) == (True, None, "wiped")
+    assert "does not contain" in shown["warnings"][0]

@@ -234,6 +234,8 @@ def test_one_base_model_is_enough_unless_it_is_named() -> None:
         ({"flag": {"dose": "middle"}}, "no variant 'middle'; it has: low, high"),
         ({"flag": {"steering": "maybe"}}, "no variant 'maybe'; it has: on, off"),
         ({"flag": {"vector.empathy": "on"}}, None),
+        ({"metadata": {"ch": "z" * 512}}, None),
+        ({"metadata": {"ch": ["web", "z" * 600]}}, "no request has a value of 600 characters"),
     ],
 )
 def test_conditions(when: Any, said: str | None) -> None:

@@ -81,6 +81,17 @@ def test_what_a_flags_new_variants_break(variants: dict[str, Any], said: list[st
     assert broken(before, after, (MODEL,), asks(["other"])) == ()
 
 
+def test_a_profile_for_everybody_is_told_for_those_whose_caps_forbid_it() -> None:
+    users = {**USERS, "tenant_same": USERS["tenant_acme"], "profile_warm": {"steer": DIAL}}
+    before = world(**users, flag_dose=flag({"low": 0.1}))
+    after = world(**users, flag_dose=flag({"low": 0.8}))
+    found = broken(before, after, (MODEL,), asks(["dose"]))
+    assert [told.partition(":")[0] for told in found if "profile" in told] == [
+        "profile 'warm', tenant 'acme'",
+        "profile 'warm', tenant 'same'",
+    ]
+
+
 def retired(*numbers: int) -> RegistrySnapshot:
     return SNAPSHOT.updated(
         9, (), {}, {(MODEL, "empathy", number): RETIRED for number in numbers}, SNAPSHOT.history

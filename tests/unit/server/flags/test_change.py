@@ -7,7 +7,7 @@ import pytest
 from steersman_server.flags.change import redefine, set_default, set_override, set_rollout
 from steersman_server.flags.definition import FlagRecord
 from steersman_server.flags.evaluate import FlagSet
-from steersman_server.flags.logic import names_tenant
+from steersman_server.flags.logic import may_name
 from steersman_vectors.errors import CallerError
 
 from .samples import ab, context, definition, record
@@ -105,8 +105,12 @@ def test_a_new_definition_keeps_the_overrides_that_still_mean_something() -> Non
         ({"if": [{"==": ["acme", {"var": ["tenant"]}]}, "mild"]}, True),
         ({"if": [{"!": {"==": [{"var": "tenant"}, "acme"]}}, "mild"]}, True),
         ({"if": [{"==": [{"var": "tenant"}, "globex"]}, "mild"]}, False),
-        ({"if": [{"==": [{"var": "labels.of"}, "acme"]}, "mild"]}, False),
+        ({"if": [{"==": [{"var": "targetingKey"}, "acme"]}, "mild"]}, True),
+        ({"if": [{"in": [{"var": "tenant"}, "globex,acme"]}, "mild"]}, True),
+        ({"if": [{"in": [{"var": "tenant"}, "globex,initech"]}, "mild"]}, False),
+        ({"if": [{"==": [{"var": "labels.acme"}, "gold"]}, "mild"]}, False),
+        ({"if": [{"==": [{"var": ["acme"]}, "gold"]}, "mild"]}, False),
     ],
 )
-def test_targeting_that_compares_the_tenant_is_found(targeting: object, named: bool) -> None:
-    assert names_tenant(targeting, "acme") is named
+def test_targeting_that_may_name_a_tenant_is_found(targeting: object, named: bool) -> None:
+    assert may_name(targeting, "acme") is named

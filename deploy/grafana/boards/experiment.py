@@ -1,0 +1,143 @@
+"""What does a vector do, and which variant of a flag is better?"""
+
+from __future__ import annotations
+
+from ..declare import (
+    ORANGE,
+    SERVERS,
+    WINDOW,
+    YELLOW,
+    Dashboard,
+    Query,
+    Row,
+    Variable,
+    bars,
+    heatmap,
+    lines,
+    table,
+)
+from ..promql import count, mean, quantile, rate, share, top, wilson
+
+VECTOR = 'vector=~"$vector"'
+FLAG = 'flag=~"$flag"'
+VARIANT = "flag, variant"
+SEEN = f"steering_flag_variants_total{{{FLAG}}}"
+ANSWERS = f"steering_quality_variant_answers_total{{{FLAG}}}"
+BROKEN = f'steering_quality_variant_answers_total{{{FLAG}, verdict="degenerate"}}'
+TOKENS = f"steering_quality_variant_tokens{{{FLAG}}}"
+LOGPROB = f"steering_quality_variant_logprob{{{FLAG}}}"
+BY_VECTOR = f"steering_quality_vector_answers_total{{{VECTOR}}}"
+BROKEN_BY_VECTOR = f'steering_quality_vector_answers_total{{{VECTOR}, verdict="degenerate"}}'
+
+
+def of_flag(series: str) -> str:
+    """Returns a variant's part of its flag's traffic."""
+    whole = f"sum by (flag) (increase({series}[$__range]))"
+    return f"{count(series, VARIANT)} / on (flag) group_left () ({whole} > 0)"
+
+
+EXPERIMENT = Row(
+    "Experiment: the variants of $flag",
+    (
+        table(
+            "Variants compared, in the time shown", "All that is known of each variant, in "
+            "one row. "
+            "Where two intervals of degenerate answers do not overlap the difference is no chance; "
+            "where they do, let the test run on. Tokens are a mean, log-probability is a median.",
+            Query(count(SEEN, VARIANT), "requests", "short"),
+            Query(of_flag(SEEN), "share of traffic", "percentunit"),
+            Query(count(ANSWERS, VARIANT), "answers sampled", "short"),
+            Query(share(count(BROKEN, VARIANT), count(ANSWERS, VARIANT)), "degenerate",
+                  "percentunit"),
+            Query(wilson(count(BROKEN, VARIANT), count(ANSWERS, VARIANT), -1), "at least",
+                  "percentunit"),
+            Query(wilson(count(BROKEN, VARIANT), count(ANSWERS, VARIANT), 1), "at most",
+                  "percentunit"),
+            Query(mean(TOKENS, VARIANT, "$__range"), "tokens per answer", "short"),
+            Query(quantile(0.5, LOGPROB, VARIANT, "$__range"), "log-probability", "nats"),
+            height=6,
+        ),
+        lines(
+            "Share of traffic", "How requests are spread over the variants. It should be what "
+            "`flags rollout` says; users are put into buckets, so few users spread unevenly.",
+            Query(f"{rate(SEEN, VARIANT)} / on (flag) group_left () ({rate(SEEN, 'flag')} > 0)",
+                  "{{variant}}"),
+            unit="percentunit", stacked=True, low=0.0, high=1.0,
+        ),
+        bars(
+            "Degenerate, with its interval", "The 95% interval (Wilson) of each variant's "
+            "degenerate "
+            "rate, in the time shown. Compare the lower end of one with the upper end of another.",
+            Query(wilson(count(BROKEN, VARIANT), count(ANSWERS, VARIANT), -1),
+                  "{{variant}}: at least"),
+            Query(share(count(BROKEN, VARIANT), count(ANSWERS, VARIANT)), "{{variant}}: measured"),
+            Query(wilson(count(BROKEN, VARIANT), count(ANSWERS, VARIANT), 1),
+                  "{{variant}}: at most"),
+            unit="percentunit", low=0.0, steps=((0.02, YELLOW), (0.05, ORANGE)), decimals=2,
+        ),
+        lines(
+            "Degenerate answers", "Share of sampled answers that nobody can want, over the window.",
+            Query(share(rate(BROKEN, VARIANT, "$window"), rate(ANSWERS, VARIANT, "$window")),
+                  "{{variant}}"),
+            unit="percentunit", low=0.0,
+        ),
+        lines(
+            "Length of answers", "Mean tokens per answer, over the window.",
+            Query(mean(TOKENS, VARIANT, "$window"), "{{variant}}"), width=12,
+        ),
+        lines(
+            "Log-probability of answers", "Median over answers of the mean log-probability of "
+            "their tokens, in nats, over the window: how much the model believes what it says.",
+            Query(quantile(0.5, LOGPROB, VARIANT, "$window"), "{{variant}}"),
+            width=12, decimals=2,
+        ),
+    ),
+)  # fmt: skip
+
+VECTORS = Row(
+    "Vectors",
+    (
+        lines(
+            "Applied, by version", "Requests per second that a vector's version acts on. After "
+            "`vectors promote` the new one should take over within seconds.",
+            Query(top(rate(f"steering_applied_total{{{VECTOR}}}", "vector, version")),
+                  "{{vector}}@{{version}}"), unit="reqps",
+        ),
+        lines(
+            "Applied, by preset", "Which dials are in use; `none` where a number was given.",
+            Query(top(rate(f"steering_applied_total{{{VECTOR}}}", "vector, preset")),
+                  "{{vector}}: {{preset}}"), unit="reqps", stacked=True,
+        ),
+        lines(
+            "Degenerate answers, by version", "Share of sampled steered answers that nobody can "
+            "want. A version that is worse than its predecessor: `vectors rollback`.",
+            Query(
+                top(share(rate(BROKEN_BY_VECTOR, "vector, version", "$window"),
+                          rate(BY_VECTOR, "vector, version", "$window"))),
+                "{{vector}}@{{version}}",
+            ), unit="percentunit", low=0.0,
+        ),
+        heatmap(
+            "Alpha", "How the alphas of applied vectors are spread. A band that moves up is a new "
+            "default or a client that turned the dial.",
+            Query(rate(f"steering_alpha_bucket{{{VECTOR}}}", "le"), "{{le}}"), width=12,
+        ),
+        lines(
+            "Median alpha", "Half of the requests of a vector have less than this.",
+            Query(top(quantile(0.5, f"steering_alpha{{{VECTOR}}}", "vector")), "{{vector}}"),
+            width=12, decimals=2,
+        ),
+    ),
+)  # fmt: skip
+
+BOARD = Dashboard(
+    "steersman-experiment", "Steersman: vector and experiment",
+    "What a vector does, and the variants of a flag beside each other.",
+    (EXPERIMENT, VECTORS),
+    (
+        SERVERS,
+        Variable("flag", "Flag", "label_values(steering_flag_variants_total, flag)", many=False),
+        Variable("vector", "Vector", "label_values(steering_applied_total, vector)"),
+        WINDOW,
+    ),
+)  # fmt: skip

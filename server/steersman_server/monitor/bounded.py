@@ -1,0 +1,64 @@
+"""Labels within bounds: the values that come first have one of their own, the others share one.
+
+Every value of a label is a series that Prometheus keeps; names of tenants, rules, vectors and flags
+are as many as operators make. A process has its own first values: with several API processes a name
+may be told apart by one of them only.
+"""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+from prometheus_client.metrics import MetricWrapperBase
+
+OTHER = "other"
+MAX_SERIES = 5000
+"""Of one metric, in one process."""
+
+M = TypeVar("M", bound=MetricWrapperBase)
+
+
+class BoundedLabel:
+    """The values of one label; metrics that share it tell the same values apart."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._known: set[str] = set()
+
+    def of(self, value: str) -> str:
+        """Returns the value, or `other` once there are as many as there may be."""
+        if value not in self._known:
+            if len(self._known) >= self.most:
+                return OTHER
+            self._known.add(value)
+        return value
+
+
+class Bounded(Generic[M]):
+    """A metric whose labels are within bounds, quick to find the child of a request.
+
+    labels: one for each of the metric's; None where the values are a closed set of ours.
+    """
+
+    def __init__(self, metric: M, *labels: BoundedLabel | None, most: int = MAX_SERIES) -> None:
+        self._metric = metric
+        self._labels = labels
+        self._most = most
+        self._children: dict[tuple[str, ...], M] = {}
+        """Of values that have a label of their own."""
+
+    def of(self, *values: str) -> M:
+        """Returns the child that counts for these values."""
+        child = self._children.get(values)
+        return self._find(values) if child is None else child
+
+    def _find(self, values: tuple[str, ...]) -> M:
+        pairs = list(zip(self._labels, values, strict=True))
+        if len(self._children) >= self._most:
+            shared = (value if label is None else OTHER for label, value in pairs)
+            return self._metric.labels(*shared)
+        own = tuple(value if label is None else label.of(value) for label, value in pairs)
+        child = self._metric.labels(*own)
+        if own == values:
+            self._children[own] = child
+        return child
