@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import re
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +26,7 @@ from steersman_server.top.screen import screen
 from steersman_server.top.view import View
 
 SCENE = Path(__file__).with_name("top_scene.py")
-WIDTH, HEIGHT = 120, 27
+WIDTH, HEIGHT = 120, 24
 NOON = 1_795_694_400.0
 """The picture's clock and the server's uptime do not change from one drawing to the next."""
 UPTIME_S = 273_600.0
@@ -47,6 +50,8 @@ def scene() -> Frame:
 
 def main(out: Path) -> None:
     """Draws it."""
+    os.environ["TZ"] = "UTC"
+    time.tzset()
     console = Console(
         record=True, width=WIDTH, height=HEIGHT, file=io.StringIO(), force_terminal=True,
         color_system="truecolor", highlight=False, markup=False,
@@ -55,7 +60,10 @@ def main(out: Path) -> None:
     console.print(screen(scene(), view, WIDTH, HEIGHT))
     out.parent.mkdir(parents=True, exist_ok=True)
     svg = console.export_svg(title="steersman top", theme=MONOKAI, unique_id="top")
-    out.write_text("\n".join(line.rstrip() for line in svg.splitlines()) + "\n")
+    # Pictures fetch no fonts: what is there of these will do, as every text says its length.
+    svg = re.sub(r"@font-face \{.*?\n    \}\n", "", svg, flags=re.S)
+    svg = svg.replace("Fira Code, monospace", "Menlo, Consolas, DejaVu Sans Mono, monospace")
+    out.write_text("\n".join(line.rstrip() for line in svg.splitlines() if line.strip()) + "\n")
 
 
 if __name__ == "__main__":

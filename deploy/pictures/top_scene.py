@@ -30,12 +30,12 @@ BETWEEN_TOKENS = Histogram(
 VARIANTS = {"empathy-dose": ("low", "strong"), "steering": ("on",)}
 TENANTS = {
     # requests a second, share steered, why not, vectors by usual alpha, degenerate share
-    "acme-support": (9.0, 0.86, "no_rule", {"empathy": 0.5, "concise": 0.3}, 0.004),
+    "acme-support": (9.0, 0.86, "default", {"empathy": 0.5, "concise": 0.3}, 0.004),
     "northwind": (5.5, 0.71, "policy:off-hours", {"empathy": 0.4}, 0.01),
     "contoso-bank": (3.2, 0.35, "flag_off", {"formal": 0.6}, 0.0),
-    "globex": (1.6, 0.97, "no_rule", {"playful": 1.5}, 0.13),
+    "globex": (1.6, 0.97, "default", {"playful": 1.5}, 0.13),
     "initech": (0.7, 0.5, "safety_override", {"concise": 0.6}, 0.0),
-    "local": (0.3, 0.0, "none", {}, 0.0),
+    "local": (0.3, 0.0, "default", {}, 0.0),
 }
 INTENTS = {"billing": 0.31, "shipping": 0.22, "complaint": 0.18, "smalltalk": 0.09, "none": 0.2}
 
@@ -61,7 +61,7 @@ def _second(tenant: str, dice: random.Random) -> None:
         c.ADMISSION.observe(dice.lognormvariate(-8.1, 0.6))
         if tenant == "globex" and dice.random() < 0.08:
             c.REQUESTS.labels(tenant, "none", "refused").inc()
-            code = dice.choice(["alpha_too_high", "alpha_too_high", "vector_not_allowed"])
+            code = dice.choice(["alpha_out_of_range", "alpha_out_of_range", "steering_not_allowed"])
             c.REFUSALS.labels(code).inc()
             continue
         steered = dice.random() < steered_share
@@ -97,7 +97,7 @@ def _count(
 
 def stand() -> None:
     """Sets what is so all the time."""
-    c.INFO.labels("1.0.0", "0.32.0", "demo", FINGERPRINT).set(1)
+    c.INFO.labels("1.0.0", "0.32.0", "demo", FINGERPRINT[:19]).set(1)
     c.REVISION.set(418)
     c.AGE.set(0.42)
     c.STALE.set(0)

@@ -17,7 +17,6 @@ pytestmark = pytest.mark.e2e
 
 
 def test_the_tenant_and_its_vector_are_shown(server):
-    """Requests go out between the two scrapes: after the first, before a long interval is over."""
     command = [STEERSMAN, "top", "--url", server.url, "--json", "--interval", "1"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, env=ENVIRONMENT, text=True)
     try:
@@ -26,21 +25,25 @@ def test_the_tenant_and_its_vector_are_shown(server):
         for _ in range(3):
             assert chat(server, {"vectors": {"empathy": 0.5}}).steering["applied"]
         chat(server, False)
-        # Until the window has them all; what comes in between may have had a part.
-        while True:
+        # However slow it goes: until the intervals have all of them.
+        decided = applied = 0
+        while decided < 4:
             frame = json.loads(process.stdout.readline())
             tenant = next((t for t in frame["tenants"] if t["name"] == "local"), None)
-            if tenant is not None and tenant["requests"] == 4:
-                break
+            vector = next((v for v in frame["vectors"] if v["name"] == "empathy"), None)
+            if tenant is not None:
+                decided += round(tenant["requests_per_s"] * frame["seconds"])
+            if vector is not None:
+                applied += round(vector["applied_per_s"] * frame["seconds"])
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
     assert process.returncode == 0
-    assert tenant["steered"] == 0.75
+    assert (decided, applied) == (4, 3)
+    assert 0 <= tenant["steered"] < 1
     assert sum(why["share"] for why in tenant["unsteered"]) == pytest.approx(1.0)
-    vector = next(v for v in frame["vectors"] if v["name"] == "empathy")
-    assert vector["applied"] == 3
-    assert 0.4 <= vector["alpha_mean"] <= 0.5
+    if vector["applied"]:  # else they were more than a minute ago
+        assert 0.4 <= vector["alpha_mean"] <= 0.5
     assert frame["load"]["admission_p99_s"] > 0
     assert frame["load"]["generated_per_s"] is not None
     assert frame["load"]["running"] is not None
@@ -71,7 +74,8 @@ def test_every_metric_of_the_screen_is_there(server):
     found = read_series(httpx.get(server.url + "/metrics", timeout=60).text)
     for name in ("vllm:num_requests_running", "vllm:num_requests_waiting",
                  "vllm:generation_tokens_total", "vllm:prompt_tokens_total",
-                 "vllm:kv_cache_usage_perc", "vllm:inter_token_latency_seconds_bucket"):  # fmt: skip
+                 "vllm:kv_cache_usage_perc",
+                 "vllm:inter_token_latency_seconds_bucket"):  # fmt: skip
         assert found.get(name), name
 
 

@@ -49,7 +49,7 @@ def _server(now: Sample) -> Server:
         backed_off = float(len(now.scales))
     return Server(
         model=info.get("model") or _label(now, names.RUNNING, "model_name"),
-        fingerprint=info.get("fingerprint") or _text(health.get("fingerprint")),
+        fingerprint=_text(health.get("fingerprint")) or info.get("fingerprint"),
         version=info.get("version"),
         vllm=info.get("vllm"),
         uptime_s=None if started is None else max(now.unix - started, 0.0),

@@ -15,6 +15,7 @@ class Server:
 
     model: str | None
     fingerprint: str | None
+    """Whole, or where only the metrics tell it its beginning."""
     version: str | None
     vllm: str | None
     uptime_s: float | None

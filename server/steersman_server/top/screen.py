@@ -17,6 +17,8 @@ from .view import Sort, View, sorted_tenants, sorted_vectors
 
 HEAD = "black on cyan"
 ORDERED = "bold black on green"
+WIDE = 110
+"""From here on there is room for bars."""
 PART_WIDTH = 25
 """Of intents, variants and refusals beside each other, at the least."""
 MIN_ROWS_TO_TELL = 3
@@ -121,7 +123,7 @@ TENANTS = (
     Column("TENANT", 0, left=True),
     Column("REQ/s", 7, sort=Sort.REQUESTS),
     Column("STEERED", 8, 30, sort=Sort.STEERED),
-    Column("", 12, 110, left=True),
+    Column("", 12, WIDE, left=True),
     Column("UNSTEERED BECAUSE", 20, 76, left=True),
     Column("REF/s", 6, 50, sort=Sort.REFUSED),
     Column("DEGEN", 6, 36, sort=Sort.DEGENERATE),
@@ -133,7 +135,7 @@ TENANTS = (
 def _tenant_table(tenants: Sequence[Tenant], view: View, width: int, room: int) -> Table:
     kept = _kept(TENANTS, width)
     columns = [TENANTS[i] for i in kept]
-    if width >= 110:
+    if width >= WIDE:
         columns = [
             Column(c.title, 34, left=True) if c.title.startswith("UNST") else c for c in columns
         ]
@@ -160,6 +162,7 @@ VECTORS = (
     Column("VECTOR", 0, left=True),
     Column("VERSIONS", 10, 60, left=True),
     Column("APPLIED/s", 9),
+    Column("", 22, WIDE, left=True),
     Column("~MEAN α", 8, 36),
     Column("~P90 α", 8, 50),
     Column("DEGEN", 6, 44, sort=Sort.DEGENERATE),
@@ -170,20 +173,22 @@ VECTORS = (
 def _vector_table(frame: Frame, view: View, width: int, room: int) -> Table:
     kept = _kept(VECTORS, width)
     rows = []
+    most = max((v.applied for v in frame.vectors), default=0.0)
     for vector in sorted_vectors(frame.vectors, view.sort):
-        row = _vector_row(vector)
+        row = _vector_row(vector, most)
         rows.append([row[i] for i in kept])
     return _fill(
         _table([VECTORS[i] for i in kept], view.sort), rows, room, "no vector was applied yet"
     )
 
 
-def _vector_row(vector: Vector) -> list[RenderableType]:
+def _vector_row(vector: Vector, most: float) -> list[RenderableType]:
     idle = "" if vector.applied else "dim"
     return [
         Text(printable(vector.name), idle or "bold"),
         Text(printable(",".join(f"@{v}" for v in vector.versions)) or UNKNOWN, idle),
         Text(rate(vector.applied_per_s), idle),
+        meter(vector.applied / most, 20, "cyan") if vector.applied else Text(""),
         Text(alpha(vector.alpha_mean), idle),
         Text(alpha(vector.alpha_p90), idle),
         verdict(vector.degenerate),
@@ -229,7 +234,7 @@ def _part_grid(parts: Sequence[tuple[str, Rows]], width: int, room: int) -> Tabl
         table.add_column(title, width=_even(width, fitting, i), no_wrap=True, overflow="ellipsis")
     for row in range(room):
         cells = [
-            _part_line(rows, row, room, _even(width, fitting, i) - (1 if i < fitting - 1 else 0))
+            _part_line(rows, row, room, _even(width, fitting, i) - (2 if i < fitting - 1 else 0))
             for i, (_, rows) in enumerate(chosen)
         ]
         if any(cell.plain for cell in cells) or row == 0:
@@ -250,7 +255,7 @@ def _part_line(rows: Rows, row: int, room: int, width: int) -> Text:
     if row == room - 1 and len(rows) > room >= MIN_ROWS_TO_TELL:
         return Text(f"+ {len(rows) - room + 1} more", "dim")
     name, figure = rows[row][0].copy(), rows[row][1]
-    name.truncate(max(width - len(figure) - 2, 1), overflow="ellipsis", pad=True)
+    name.truncate(max(width - len(figure) - 1, 1), overflow="ellipsis", pad=True)
     return Text.assemble(name, " ", figure)
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import html
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from steersman_server.top import names
 from steersman_server.top.compare import compare
 from steersman_server.top.sample import read_series
+from steersman_server.top.screen import TENANTS, VECTORS
 
 from .scenes import frame, made, moments, sampled
+
+ROOT = Path(__file__).parents[4]
+VLLM_METRICS = ROOT / "tests" / "unit" / "deploy" / "vllm_metrics.txt"
 
 
 def test_names_are_those_of_the_catalogue() -> None:
@@ -33,6 +39,27 @@ def test_names_are_those_of_the_catalogue() -> None:
         names.INFO: ["model", "fingerprint", "version", "vllm"], names.ALPHA: ["vector"],
     }.items():  # fmt: skip
         assert set(labels) <= set(declared[name][1:]), name
+
+
+def test_names_of_vllm_are_those_that_it_shows() -> None:
+    """Against what a real server's `/metrics` had; see the list's own test."""
+    shown = {line.split()[0] for line in VLLM_METRICS.read_text().splitlines() if line}
+    plain = [n for n in names.PLAIN if n.startswith("vllm:")]
+    parts = [f"{h}_bucket" for h in names.HISTOGRAMS if h.startswith("vllm:")]
+    assert len(plain) == 5
+    assert [name for name in plain + parts if name not in shown] == []
+
+
+def test_the_picture_of_the_docs_shows_the_screen_as_it_is() -> None:
+    """Drawn anew by `make top-picture`; its clock and order of rows are the scene's."""
+    picture = html.unescape((ROOT / "docs" / "pictures" / "top.svg").read_text())
+    said = picture.replace("\u00a0", " ")
+    for column in (*TENANTS, *VECTORS):
+        assert column.title in said, column
+    for tenant in frame().tenants:
+        assert tenant.name in said
+    assert "http://www.w3.org/2000/svg" in said
+    assert "@font-face" not in said
 
 
 def test_the_server_and_its_load() -> None:

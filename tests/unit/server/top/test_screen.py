@@ -45,7 +45,7 @@ def test_80x24_has_everything_in_its_place() -> None:
                  "admission p50", "/step"):  # fmt: skip
         assert said in "\n".join(found[:4]), said
     for name in ("acme-support", "globex", "empathy", "playful", "empathy-dose=low", "billing",
-                 "alpha_too_high", "safety overrides"):  # fmt: skip
+                 "alpha_out_of_range", "safety overrides"):  # fmt: skip
         assert name in text, name
     globex = next(line for line in found if line.startswith("globex"))
     assert "x0.5" in globex
