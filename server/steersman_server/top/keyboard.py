@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import sys
 import termios
@@ -11,7 +12,8 @@ import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-ESCAPE = "\x1b"
+ESCAPED = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]?|O.?|.?)", re.S)
+"""Arrows, function keys and pasted text: an escape, and letters that nobody pressed."""
 Wait = Callable[[float], str]
 """Returns what was typed within so many seconds at the most; `q` once nobody can type any more."""
 
@@ -56,6 +58,4 @@ def _read(fd: int, timeout_s: float) -> str:
         return "q"
     if not data:
         return "q"
-    text = data.decode(errors="replace")
-    # Arrows and function keys come as an escape and letters that are none.
-    return text.partition(ESCAPE)[0]
+    return ESCAPED.sub("", data.decode(errors="replace"))
