@@ -7,7 +7,7 @@ from typing import Any
 
 from . import names
 from .frame import Frame, Load, Server, Share, Tenant, Variant, Vector
-from .growth import Growth
+from .growth import Growth, mean, quantile
 from .sample import Sample
 
 DEGENERATE = "degenerate"
@@ -95,27 +95,26 @@ def _load(live: Growth, window: Growth) -> Load:
 
 
 def _tenants(live: Growth, window: Growth) -> tuple[Tenant, ...]:
-    counted = window.by(names.REQUESTS, "tenant", "reason", "outcome")
-    rates = live.by(names.REQUESTS, "tenant", "outcome")
-    verdicts = window.by(names.ANSWERS, "tenant", "verdict")
+    counted = _grouped(window.by(names.REQUESTS, "tenant", "reason", "outcome"))
+    rates = _grouped(live.by(names.REQUESTS, "tenant", "outcome"))
+    verdicts = _grouped(window.by(names.ANSWERS, "tenant", "verdict"))
     scales = window.now.scales
     found = []
-    for tenant in sorted({key[0] for key in (*counted, *verdicts)} | set(scales or ())):
-        mine = {key[1:]: count for key, count in counted.items() if key[0] == tenant}
+    for tenant in sorted({*counted, *verdicts, *(scales or ())}):
+        mine = counted.get(tenant, {})
         total = sum(mine.values())
         outcomes = {
             outcome: sum(n for (_, o), n in mine.items() if o == outcome)
             for outcome in ("steered", "unsteered", "refused")
         }
         why = {reason: n for (reason, o), n in mine.items() if o == "unsteered" and n > 0}
-        judged = {v: n for (t, v), n in verdicts.items() if t == tenant}
+        judged, mine_live = verdicts.get(tenant, {}), rates.get(tenant, {})
         sampled = sum(judged.values())
-        mine_live = {o: n for (t, o), n in rates.items() if t == tenant}
         found.append(
             Tenant(
                 name=tenant,
                 requests_per_s=sum(mine_live.values()) / live.seconds,
-                refused_per_s=mine_live.get("refused", 0.0) / live.seconds,
+                refused_per_s=mine_live.get(("refused",), 0.0) / live.seconds,
                 requests=total,
                 steered=_share(outcomes["steered"], total),
                 refused=_share(outcomes["refused"], total),
@@ -124,7 +123,7 @@ def _tenants(live: Growth, window: Growth) -> tuple[Tenant, ...]:
                     for reason, n in sorted(why.items(), key=lambda item: (-item[1], item[0]))
                 ),
                 sampled=sampled,
-                degenerate=_share(judged.get(DEGENERATE, 0.0), sampled),
+                degenerate=_share(judged.get((DEGENERATE,), 0.0), sampled),
                 scale=None if scales is None else scales.get(tenant, 1.0),
             )
         )
@@ -132,14 +131,14 @@ def _tenants(live: Growth, window: Growth) -> tuple[Tenant, ...]:
 
 
 def _vectors(live: Growth, window: Growth) -> tuple[Vector, ...]:
-    counted = window.by(names.APPLIED, "vector", "version")
+    counted = _grouped(window.by(names.APPLIED, "vector", "version"))
     rates = live.by(names.APPLIED, "vector")
-    verdicts = window.by(names.VECTOR_ANSWERS, "vector", "verdict")
-    doses = {vector for (vector,) in window.by(f"{names.ALPHA}_count", "vector")}
+    verdicts = _grouped(window.by(names.VECTOR_ANSWERS, "vector", "verdict"))
+    doses = window.buckets(names.ALPHA, "vector")
     found = []
-    for name in sorted({key[0] for key in (*counted, *verdicts)} | doses):
-        versions = {v: n for (vector, v), n in counted.items() if vector == name}
-        judged = {v: n for (vector, v), n in verdicts.items() if vector == name}
+    for name in sorted({*counted, *verdicts, *(vector for (vector,) in doses)}):
+        versions = {v: n for (v,), n in counted.get(name, {}).items()}
+        judged, alphas = verdicts.get(name, {}), doses.get((name,), [])
         sampled = sum(judged.values())
         found.append(
             Vector(
@@ -150,10 +149,10 @@ def _vectors(live: Growth, window: Growth) -> tuple[Vector, ...]:
                 ),
                 applied_per_s=rates.get((name,), 0.0) / live.seconds,
                 applied=sum(versions.values()),
-                alpha_mean=window.mean(names.ALPHA, vector=name),
-                alpha_p90=window.quantile(0.9, names.ALPHA, vector=name),
+                alpha_mean=mean(alphas),
+                alpha_p90=quantile(0.9, alphas),
                 sampled=sampled,
-                degenerate=_share(judged.get(DEGENERATE, 0.0), sampled),
+                degenerate=_share(judged.get((DEGENERATE,), 0.0), sampled),
             )
         )
     return tuple(sorted(found, key=lambda each: (-each.applied, each.name)))
@@ -163,13 +162,15 @@ def _variants(live: Growth, window: Growth) -> tuple[Variant, ...]:
     counted = window.by(names.VARIANTS, "flag", "variant")
     rates = live.by(names.VARIANTS, "flag", "variant")
     verdicts = window.by(names.VARIANT_ANSWERS, "flag", "variant", "verdict")
+    sampled_of: dict[tuple[str, ...], float] = {}
+    for key, count in verdicts.items():
+        sampled_of[key[:2]] = sampled_of.get(key[:2], 0.0) + count
     of_flag: dict[str, float] = {}
     for (flag, _), count in counted.items():
         of_flag[flag] = of_flag.get(flag, 0.0) + count
     found = []
     for (flag, variant), count in counted.items():
-        judged = {v: n for (f, w, v), n in verdicts.items() if (f, w) == (flag, variant)}
-        sampled = sum(judged.values())
+        sampled = sampled_of.get((flag, variant), 0.0)
         found.append(
             Variant(
                 flag=flag,
@@ -178,7 +179,7 @@ def _variants(live: Growth, window: Growth) -> tuple[Variant, ...]:
                 share=_share(count, of_flag[flag]) or 0.0,
                 per_s=rates.get((flag, variant), 0.0) / live.seconds,
                 sampled=sampled,
-                degenerate=_share(judged.get(DEGENERATE, 0.0), sampled),
+                degenerate=_share(verdicts.get((flag, variant, DEGENERATE), 0.0), sampled),
             )
         )
     return tuple(sorted(found, key=lambda v: (-of_flag[v.flag], v.flag, -v.count, v.variant)))
@@ -194,6 +195,16 @@ def _shares(name: str, label: str, live: Growth, window: Growth) -> tuple[Share,
         if count > 0
     ]
     return tuple(sorted(found, key=lambda each: (-each.count, each.name)))
+
+
+def _grouped(
+    counted: Mapping[tuple[str, ...], float],
+) -> dict[str, dict[tuple[str, ...], float]]:
+    """Returns counts by their first label, then the rest: one pass, however many there are."""
+    found: dict[str, dict[tuple[str, ...], float]] = {}
+    for (first, *rest), count in counted.items():
+        found.setdefault(first, {})[tuple(rest)] = count
+    return found
 
 
 def _share(part: float, whole: float) -> float | None:

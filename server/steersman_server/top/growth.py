@@ -101,12 +101,13 @@ class Growth:
         total = self.total(name, **only)
         return None if total is None else total / self.seconds
 
-    def quantile(self, q: float, histogram: str, **only: str) -> float | None:
-        """Returns the q-quantile of what was observed in between."""
-        grown = self.by(f"{histogram}_bucket", "le", **only)
-        return quantile(q, sorted((float(le), count) for (le,), count in grown.items()))
+    def buckets(self, histogram: str, *labels: str) -> dict[tuple[str, ...], list[Bucket]]:
+        """Returns what was observed in between, summed over all labels but these."""
+        found: dict[tuple[str, ...], list[Bucket]] = {}
+        for (*group, le), count in self.by(f"{histogram}_bucket", *labels, "le").items():
+            found.setdefault(tuple(group), []).append((float(le), count))
+        return {group: sorted(buckets) for group, buckets in found.items()}
 
-    def mean(self, histogram: str, **only: str) -> float | None:
-        """Returns about the mean of what was observed in between; see `mean`."""
-        grown = self.by(f"{histogram}_bucket", "le", **only)
-        return mean(sorted((float(le), count) for (le,), count in grown.items()))
+    def quantile(self, q: float, histogram: str) -> float | None:
+        """Returns the q-quantile of what was observed in between."""
+        return quantile(q, self.buckets(histogram).get((), []))
