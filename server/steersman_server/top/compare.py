@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from . import names
-from .frame import Frame, Load, Server, Share, Tenant, Variant, Vector
+from .frame import Frame, Load, Share, Tenant, Variant, Vector
 from .growth import Growth, mean, quantile
 from .sample import Sample
+from .standing import by_worker, most, server_of, together
 
 DEGENERATE = "degenerate"
 
@@ -24,7 +24,7 @@ def compare(before: Sample, now: Sample, oldest: Sample | None = None) -> Frame:
         unix=now.unix,
         seconds=live.seconds,
         window_s=window.seconds,
-        server=_server(now),
+        server=server_of(now),
         load=_load(live, window),
         tenants=_tenants(live, window),
         vectors=_vectors(live, window),
@@ -35,37 +35,6 @@ def compare(before: Sample, now: Sample, oldest: Sample | None = None) -> Frame:
     )
 
 
-def _server(now: Sample) -> Server:
-    info = _info(now)
-    health, registry = now.health, now.health.get("registry")
-    registry = registry if isinstance(registry, Mapping) else {}
-    processes = health.get("processes")
-    failed = health.get("status") == "failed"
-    started = _least(now, names.STARTED)
-    revision = _least(now, names.REVISION)
-    age = _most(now, names.AGE)
-    backed_off = _most(now, names.BACKED_OFF)
-    if backed_off is None and now.scales is not None:
-        backed_off = float(len(now.scales))
-    return Server(
-        model=info.get("model") or _label(now, names.RUNNING, "model_name"),
-        fingerprint=_text(health.get("fingerprint")) or info.get("fingerprint"),
-        version=info.get("version"),
-        vllm=info.get("vllm"),
-        uptime_s=None if started is None else max(now.unix - started, 0.0),
-        processes=len(processes) if isinstance(processes, list) and processes else None,
-        workers=_whole(_most(now, names.WORKERS), _length(health.get("workers"))),
-        workers_error=(_text(health.get("message")) or "unknown") if failed else None,
-        revision=_whole(revision, registry.get("revision")),
-        registry_age_s=age if age is not None else _number(registry.get("age_s")),
-        stale=_flag(_most(now, names.STALE), None if failed else health.get("status"), "degraded"),
-        registry_error=_text(registry.get("error")),
-        killed=_flag(_most(now, names.KILLED)),
-        self_test=_flag(_least(now, names.SELF_TEST), _status(health.get("self_test")), "passed"),
-        backed_off=None if backed_off is None else int(backed_off),
-    )
-
-
 def _load(live: Growth, window: Growth) -> Load:
     now = live.now
     decided = window.by(names.REQUESTS, "outcome")
@@ -73,15 +42,15 @@ def _load(live: Growth, window: Growth) -> Load:
     host = window.by(names.STEP_SECONDS, "worker")
     steps = window.by(names.STEPS, "worker")
     per_step = [host[w] / steps[w] for w in host if steps.get(w, 0.0) > 0]
-    in_use, rows = _by_worker(now, names.ROWS_IN_USE), _by_worker(now, names.ROWS)
+    in_use, rows = by_worker(now, names.ROWS_IN_USE), by_worker(now, names.ROWS)
     return Load(
         requests_per_s=live.rate(names.REQUESTS),
         refused_per_s=live.rate(names.REQUESTS, outcome="refused"),
         generated_per_s=live.rate(names.GENERATED),
         prompted_per_s=live.rate(names.PROMPTED),
-        running=_sum(now, names.RUNNING),
-        waiting=_sum(now, names.WAITING),
-        kv_cache=_most(now, names.KV_CACHE),
+        running=together(now, names.RUNNING),
+        waiting=together(now, names.WAITING),
+        kv_cache=most(now, names.KV_CACHE),
         steered=_share(decided.get(("steered",), 0.0), sum(decided.values())),
         degenerate=_share(verdicts.get((DEGENERATE,), 0.0), sum(verdicts.values())),
         admission_p50_s=window.quantile(0.5, names.ADMISSION),
@@ -211,61 +180,5 @@ def _share(part: float, whole: float) -> float | None:
     return part / whole if whole > 0 else None
 
 
-def _info(now: Sample) -> dict[str, str]:
-    """Returns the labels of `steering_info`; of several the one that a process told last."""
-    told = [dict(labels) for labels, value in now.series.get(names.INFO, {}).items() if value == 1]
-    return told[-1] if told else {}
-
-
-def _by_worker(now: Sample, name: str) -> dict[str, float]:
-    return {dict(key).get("worker", ""): v for key, v in now.series.get(name, {}).items()}
-
-
-def _sum(now: Sample, name: str) -> float | None:
-    values = now.series.get(name)
-    return sum(values.values()) if values else None
-
-
-def _most(now: Sample, name: str) -> float | None:
-    return max(now.series.get(name, {}).values(), default=None)
-
-
-def _least(now: Sample, name: str) -> float | None:
-    return min(now.series.get(name, {}).values(), default=None)
-
-
-def _label(now: Sample, name: str, label: str) -> str | None:
-    return next((dict(key).get(label) for key in now.series.get(name, {})), None)
-
-
 def _version(text: str) -> tuple[int, str]:
     return (int(text) if text.isdecimal() else 0, text)
-
-
-def _flag(value: float | None, told: object = None, meant: object = None) -> bool | None:
-    """Returns a gauge of 0 or 1 as a truth; without it, whether health tells what is meant."""
-    if value is not None:
-        return value >= 1
-    return None if told is None else told == meant
-
-
-def _whole(value: float | None, told: object = None) -> int | None:
-    number = value if value is not None else _number(told)
-    return None if number is None else int(number)
-
-
-def _number(value: object) -> float | None:
-    good = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if good else None  # type: ignore[arg-type]
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _status(value: object) -> object:
-    return value.get("status") if isinstance(value, Mapping) else None
-
-
-def _length(value: Any) -> int | None:
-    return len(value) if isinstance(value, list) else None

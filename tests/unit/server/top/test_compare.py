@@ -13,7 +13,7 @@ import pytest
 from steersman_server.top import names
 from steersman_server.top.compare import compare
 from steersman_server.top.sample import read_series
-from steersman_server.top.screen import TENANTS, VECTORS
+from steersman_server.top.tables import TENANTS, VECTORS
 
 from .scenes import frame, made, moments, sampled
 
