@@ -78,6 +78,10 @@ dashboards: installed ## Write deploy/grafana/dashboards/*.json from their decla
 dashboard-pictures: installed ## Draw docs/dashboards/*.png from a demo load of five minutes (needs Debian's prometheus)
 	$(BIN)/python -m deploy.grafana.demo_pictures $(ARGS)
 
+.PHONY: top-picture
+top-picture: installed ## Draw docs/pictures/top.svg: `steersman top` over a made-up scene
+	$(BIN)/python deploy/pictures/top.py docs/pictures/top.svg
+
 .PHONY: lock
 lock: ## Resolve requirements/*.lock anew for both engines (no GPU needed)
 	@"$$(deploy/setup/python.sh)" deploy/setup/lock.py

@@ -92,7 +92,7 @@ class LiveRegistry:
         word from the registry. show: is given each snapshot when requests shall see it; what it
         refuses with an error is not taken, and tried again.
         """
-        while not _is_cancelled():
+        while not is_cancelled():
             try:
                 await self._next(prepare, show)
             except SteersmanError as error:
@@ -140,7 +140,8 @@ class LiveRegistry:
                 log.warning("registry_copy_not_written", message=error.message)
 
 
-def _is_cancelled() -> bool:
+def is_cancelled() -> bool:
+    """Returns whether the running task was told to end, though nothing was raised."""
     # NOTE: redis-py 8 can lose a cancellation that arrives while it closes a connection.
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

@@ -11,7 +11,7 @@ import typer
 from steersman_vectors.errors import CallerError, OperatorError, SteersmanError
 
 from ..logs import configure_logs
-from . import audit, decisions, explain, fingerprint, serve
+from . import audit, decisions, explain, fingerprint, serve, top
 from .flags import flags
 from .intents import app as intents
 from .keys import keys
@@ -34,6 +34,8 @@ Examples:
   steersman tenants create acme --allow-vector empathy
 
   steersman flags set steering off
+
+  steersman top
 """
 
 app = typer.Typer(
@@ -57,6 +59,7 @@ fingerprint.register(app)
 explain.register(app)
 audit.register(app)
 decisions.register(app)
+top.register(app)
 
 
 @app.callback(invoke_without_command=True)

@@ -25,6 +25,7 @@ from steersman_vectors.registry.store import RegistryStore
 
 from ..configuration import Configuration
 from ..control.backoff import back_off
+from ..live_registry import is_cancelled
 from ..monitor.catalogue import BACKED_OFF, BACKOFFS
 from ..tenants.backoff import BackedOff, BackoffPolicy
 from .backoff import next_scale
@@ -150,6 +151,8 @@ class BackoffActor:
         """Tells the registry every step that it does not know of, however long it is silent."""
         failed: str | None = None
         while untold := [name for name, each in self._local.items() if each.known_at is None]:
+            if is_cancelled():
+                return
             try:
                 for tenant in untold:
                     await self._tell_of(tenant)

@@ -1,0 +1,1 @@
+"""What `steersman top` does: scrape, compare two scrapes, draw, listen to keys."""
