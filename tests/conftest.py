@@ -17,12 +17,27 @@ settings.register_profile("deep", deadline=None, max_examples=3000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "patient"))
 
 TOGETHER = (
-    ("tests/e2e/test_openai_client", "tests/e2e/test_operator"),
-    ("tests/e2e/test_routes", "tests/e2e/test_tenant"),
+    (
+        "tests/e2e/test_routes",
+        "tests/e2e/test_tenant",
+        "tests/e2e/test_backoff",
+        "tests/e2e/test_watched",
+        "tests/e2e/test_metrics.py::test_two_",
+        "tests/e2e/test_metrics.py::test_one_of_two_",
+        "tests/e2e/test_top.py::test_with_keys",
+    ),
+    (
+        "tests/e2e/test_openai_client",
+        "tests/e2e/test_operator",
+        "tests/e2e/test_metrics",
+        "tests/e2e/test_quality",
+        "tests/e2e/test_top",
+    ),
     ("tests/engine/",),
     ("tests/engine_v2/",),
 )
-"""How the names begin of tests that share a server or engines: one process runs them all."""
+"""How the names begin of tests that share a server or engines: one process runs them all. The first
+that fits holds."""
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -163,6 +163,7 @@ def tenant_server(tiny_model, vector_files, tmp_path_factory):
             "--data-dir", folder / "data")  # fmt: skip
     server = start(
         tiny_model, folder / "data", folder / "server.log", "--api-server-count", "2",
+        "--quality-sample", "1",
         env={ADMIN_KEY_ENV: ROOT, "VLLM_SERVER_DEV_MODE": "1"},
     )  # fmt: skip
     running = TenantServer(server)

@@ -11,7 +11,7 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from transformers import AutoTokenizer
 
-from steersman_server.monitor.catalogue import CATALOGUE, QUALITY, Declared
+from steersman_server.monitor.catalogue import CATALOGUE, Declared
 from steersman_vectors.chat_template import markers_of_tokenizer
 from steersman_vectors.spans import steered_turns
 from tests.e2e.conftest import run
@@ -25,6 +25,8 @@ NEEDS = {
     "steering_engine_errors_total": "an engine that fails",
     "steering_intents_total": "a classifier, which the two-process server has not",
     "steering_safety_overrides_total": "a classifier, which the two-process server has not",
+    "steering_quality_skipped_total": "a judge that cannot keep up",
+    "steering_backoffs_total": "a tenant that is backed off",
 }
 """Metrics that are absent where several processes serve until that happens."""
 ADDED = ("_created",)
@@ -242,14 +244,15 @@ def of_two(tenant_server: TenantServer) -> Shown:
 
 def test_two_processes_show_together_what_is_declared(tenant_server, traffic):
     def told() -> bool:
-        return value(of_two(tenant_server), "steering_tokens_total", **ONE_WORKER) > 0
+        found = of_two(tenant_server)
+        judged = value(found, "steering_quality_answers_total", tenant=MEASURED)
+        return value(found, "steering_tokens_total", **ONE_WORKER) > 0 and judged >= 2 * REQUESTS
 
     wait_until(told)
     found = of_two(tenant_server)
     declared = {metric.name for metric in CATALOGUE}
-    may_be_absent = set(NEEDS) | {m.name for m in CATALOGUE if m.group == QUALITY and m.labels}
     assert set(found) - declared == set()
-    assert declared - set(found) - may_be_absent == set()
+    assert declared - set(found) - set(NEEDS) == set()
     assert wrong(CATALOGUE, found) == {}
 
 
