@@ -12,13 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import numpy as np
 import openai
 import pytest
 import yaml
 
 from deploy.grafana.queries import EVERY, Asked, asked, choices_of, filled
+from steersman_vectors.formats import native
+from steersman_vectors.vector import from_differences
 from tests.e2e.conftest import free_port, run
 from tests.e2e.tenants import MESSAGES, TenantServer, wait_until
+from tests.tiny_model import HIDDEN
 from tests.unit.deploy.promql_names import read
 
 pytestmark = pytest.mark.e2e
@@ -136,6 +140,9 @@ def one_round(server: TenantServer, number: int) -> None:
         ask("free", False)
     for dial in ("low", 0.7, 1.1):
         ask("free", {"vectors": {"empathy": dial}})
+    drawn = np.random.default_rng(number).normal(size=HIDDEN)
+    made = native.dumps(from_differences({1: drawn}, name="board-loaded", scale="unit"))
+    server.admin("POST", "/import", params={"name": "board-loaded"}, content=made)
     for refused in ({"vectors": {"empathy": 900}}, {"vectors": {"nobodys": 1}}):
         with pytest.raises(openai.APIStatusError):
             ask("free", refused)
