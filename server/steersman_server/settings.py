@@ -12,8 +12,7 @@ from steersman_vectors.model_dir import ModelShape
 
 from .access.settings import AccessSettings
 from .access.whole_body import MAX_BODY_BYTES
-
-QUALITY_SAMPLE = 0.05
+from .quality.sampler import QUALITY_SAMPLE
 
 
 class ServerSettings(BaseModel):

@@ -9,7 +9,7 @@ import typer
 
 from steersman_vectors.errors import CallerError, OperatorError
 
-from ..settings import QUALITY_SAMPLE
+from ..quality.sampler import QUALITY_SAMPLE
 from .options import DataDir, RedisUrl, expand_data_dir
 
 SERVE_HELP = """

@@ -27,7 +27,8 @@ from ..access.settings import ADMIN_KEY_ENV, access_settings, is_loopback
 from ..cli.output import print_warning, print_warnings
 from ..cli.progress import fingerprint_of
 from ..engine.vllm_api import parse_serve_args, run_server
-from ..settings import QUALITY_SAMPLE, ServerSettings
+from ..quality.sampler import QUALITY_SAMPLE
+from ..settings import ServerSettings
 from .arguments import api_keys, check_public, check_reachable, complete, plugin_allowlist
 from .library import publish, read_library
 
