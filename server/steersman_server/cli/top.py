@@ -96,7 +96,9 @@ def _watch(source: Source, view: View) -> None:
     # So that the terminal is given back then, too.
     before = signal.signal(signal.SIGTERM, _ended)
     try:
-        watch(source, first, view, Console(highlight=False, markup=False))
+        # Shells export the size that the terminal had; rich would go by that and not by resizes.
+        environment = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
+        watch(source, first, view, Console(highlight=False, markup=False, _environ=environment))
     finally:
         signal.signal(signal.SIGTERM, before)
 

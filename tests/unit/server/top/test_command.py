@@ -103,7 +103,8 @@ def terminal(server: Recorded) -> Iterator[Terminal]:
     before = termios.tcgetattr(slave)
     process = subprocess.Popen(
         [*STEERSMAN, "--url", server.url, "--interval", "0.3"], stdin=slave, stdout=slave,
-        stderr=slave, env=ENVIRONMENT, cwd=ROOT, start_new_session=True,
+        stderr=slave, cwd=ROOT, start_new_session=True,
+        env={**ENVIRONMENT, "COLUMNS": "80", "LINES": "24"},  # as some shells export them
     )  # fmt: skip
     running = Terminal(process, master, slave, before)
     yield running
