@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 
 from .units import Units
 
@@ -24,7 +25,7 @@ SHORT_PERIOD = 4
 """Blocks of so few single characters must be there as often as makes `RUN_CHARACTERS`."""
 NGRAM, NGRAM_SHARE, NGRAM_UNITS = 6, 0.3, 40
 """Units of an n-gram; share from which; units that a text needs before shares mean anything."""
-RUN_OF_ONE_CHARACTER, RUN_OF_RULER = 60, 400
+RUN_OF_ONE_CHARACTER, HALF_RUN, RUN_OF_RULER = 60, 30, 400
 TIMES_OF_CHARACTERS, LENGTH_OF_CHARACTERS = 8, 180
 """How often a block of characters must be there at the end, and how much of the text that is."""
 SENTENCE_WORDS, LONG_SENTENCE_WORDS = 3, 9
@@ -52,6 +53,10 @@ def repeats(text: str, units: Units) -> bool:
 
 def run_of_characters(text: str) -> bool:
     """Returns whether one character stands there so often running that it is no ruler."""
+    # In a run of 60 there is a stretch of 30 that begins at a multiple of 30.
+    begins = range(0, len(text) - HALF_RUN + 1, HALF_RUN)
+    if not any(text[at : at + HALF_RUN] == text[at] * HALF_RUN for at in begins):
+        return False
     for match in _ONE_CHARACTER.finditer(text):
         length = match.end() - match.start()
         if length >= (RUN_OF_RULER if match[1] in _RULERS else RUN_OF_ONE_CHARACTER):
@@ -64,7 +69,9 @@ def loop_of_characters(text: str) -> bool:
 
     For what units do not show: a line of JSON that never ends, syllables without spaces.
     """
-    for period in range(2, min(MAX_PERIOD, len(text) // TIMES_OF_CHARACTERS) + 1):
+    for period in _periods(text, min(MAX_PERIOD, len(text) // TIMES_OF_CHARACTERS)):
+        if period == 1:
+            continue
         length = max(period * TIMES_OF_CHARACTERS, LENGTH_OF_CHARACTERS)
         stretch = text[-length:]
         if len(stretch) == length and stretch[period:] == stretch[:-period]:
@@ -99,7 +106,7 @@ def loop_at_end(code: str, units: Units | None = None) -> int:
 
     A half block after the last whole one is looked past, and blocks without a letter do not count.
     """
-    for period in range(1, min(MAX_PERIOD, len(code) // 3) + 1):
+    for period in _periods(code, min(MAX_PERIOD, len(code) // 3)):
         times = times_for(period)
         # Where the end stands within a block does not matter: a stretch of equal period does.
         stretch = code[-period * times :]
@@ -118,6 +125,15 @@ def loop_at_end(code: str, units: Units | None = None) -> int:
             if any(_LETTERS.search(units.name(char)) for char in block):
                 return period
     return 0
+
+
+def _periods(code: str, longest: int) -> Iterator[int]:
+    """Yields, in rising order, how far back the last two units stand once more."""
+    if longest < 1:
+        return
+    end, at = code[-2:], len(code) - 2
+    while (at := code.rfind(end, max(0, len(code) - 2 - longest), at + 1)) >= 0:
+        yield len(code) - 2 - at
 
 
 def _characters(units: Units, block: str) -> bool:
