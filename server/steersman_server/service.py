@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Collection, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
@@ -232,9 +232,11 @@ class SteeringService:
             return None
         return await self.classifier.classify(turn)
 
-    def running(self, admitted: Admitted) -> AbstractContextManager[None]:
+    @contextmanager
+    def running(self, admitted: Admitted) -> Iterator[None]:
         """Returns a context under which `generate` uses the plan; it gives the place back."""
-        return _both(admitted.place, running_plan(admitted.decision.plan, admitted.tap))
+        with admitted.place, running_plan(admitted.decision.plan, admitted.tap):
+            yield
 
     def _show(self, snapshot: RegistrySnapshot) -> None:
         """Shows a snapshot to requests, or nothing: raises `OperatorError(registry_corrupt)`."""
@@ -250,14 +252,6 @@ class SteeringService:
                 os.getpid(), registry.snapshot.revision, registry.confirmed_at, registry.error
             )
         )
-
-
-@contextmanager
-def _both(*contexts: AbstractContextManager[None]) -> Iterator[None]:
-    with ExitStack() as stack:
-        for context in contexts:
-            stack.enter_context(context)
-        yield
 
 
 def _derive_markers(engine_client: Any, chat_template: str | None) -> OperatorError | None:
