@@ -190,6 +190,8 @@ ENGINE_ERRORS = _counter(
 )
 
 QUALITY = "Quality of sampled answers"
+_LOGPROBS = [-8, -6, -4, -3, -2.5, -2, -1.5, -1.25, -1, -0.75, -0.5, -0.35, -0.25, -0.1, 0]
+_LENGTHS = [1, 4, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192]
 ANSWERS = _counter(
     QUALITY, "steering_quality_answers",
     "Sampled answers. steered: yes, no. verdict: fine, degenerate.",
@@ -212,7 +214,7 @@ VARIANT_ANSWERS = _counter(
 LOGPROB = _histogram(
     QUALITY, "steering_quality_logprob",
     "Mean log-probability (nats) of an answer's tokens under the model that gave it.", "steered",
-    buckets=[-8, -6, -4, -3, -2.5, -2, -1.5, -1.25, -1, -0.75, -0.5, -0.35, -0.25, -0.1, 0],
+    buckets=_LOGPROBS,
 )  # fmt: skip
 LOGPROB_FALL = _histogram(
     QUALITY, "steering_quality_logprob_fall",
@@ -222,16 +224,16 @@ LOGPROB_FALL = _histogram(
 )  # fmt: skip
 ANSWER_TOKENS = _histogram(
     QUALITY, "steering_quality_answer_tokens", "Length of an answer in tokens.", "steered",
-    buckets=[1, 4, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192],
+    buckets=_LENGTHS,
 )  # fmt: skip
 VARIANT_TOKENS = _histogram(
     QUALITY, "steering_quality_variant_tokens", "Length of an answer in tokens, by flag variant.",
-    "flag", "variant", buckets=[1, 4, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192],
+    "flag", "variant", buckets=_LENGTHS,
 )  # fmt: skip
 VARIANT_LOGPROB = _histogram(
     QUALITY, "steering_quality_variant_logprob",
     "Mean log-probability (nats) of an answer's tokens, by flag variant.", "flag", "variant",
-    buckets=[-8, -6, -4, -3, -2.5, -2, -1.5, -1.25, -1, -0.75, -0.5, -0.35, -0.25, -0.1, 0],
+    buckets=_LOGPROBS,
 )  # fmt: skip
 SKIPPED = _counter(
     QUALITY, "steering_quality_skipped", "Answers that were sampled and not looked at.", "why"
