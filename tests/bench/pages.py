@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -133,3 +134,17 @@ def plot(profile: Profile, rows: list[dict[str, Any]], path: Path) -> None:
         axis.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=150)
     plt.close(figure)
+
+
+def table_by_length(
+    rows: Mapping[str, Mapping[str, Sequence[float]]], lengths: Sequence[int]
+) -> list[str]:
+    """Returns the lines of a table: p50 / p99 of each kind of text, by its length."""
+    lines = [
+        "| text | " + " | ".join(f"{length:,} characters" for length in lengths) + " |",
+        "|---|" + "---:|" * len(lengths),
+    ]
+    for kind, by_length in rows.items():
+        cells = (f"{p50:.0f} / {p99:.0f}" for p50, p99 in by_length.values())
+        lines.append(f"| {kind} | " + " | ".join(cells) + " |")
+    return lines

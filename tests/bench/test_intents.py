@@ -23,7 +23,7 @@ from steersman_server.intent.embedding_classifier import EmbeddingClassifier
 from steersman_server.intent.load import DEMO, load_trained
 from steersman_server.intent.static_embedding import SHIPPED
 from steersman_server.intent.user_turn import UserTurn, latest_user_turn
-from tests.bench.pages import machine, write
+from tests.bench.pages import machine, table_by_length, write
 
 pytestmark = pytest.mark.bench
 
@@ -220,12 +220,8 @@ def page(record: dict[str, Any]) -> str:
         f"Aim: p99 below {AIM_MS} ms at 1,000 characters of English: {p99:.2f} ms, {verdict}.",
         f"Of each text's fastest call, disturbed least by neighbours: p99 {fastest:.2f} ms.",
         "",
-        "| text | " + " | ".join(f"{length:,} characters" for length in LENGTHS) + " |",
-        "|---|" + "---:|" * len(LENGTHS),
+        *table_by_length(rows, LENGTHS),
     ]
-    for kind, by_length in rows.items():
-        cells = (f"{p50:.0f} / {p99:.0f}" for p50, p99 in by_length.values())
-        lines.append(f"| {kind} | " + " | ".join(cells) + " |")
     total = sum(shares.values())
     lines += [
         "",

@@ -19,7 +19,7 @@ from steersman_server.admission.decision import Decision
 from steersman_server.quality.tap import Tap
 from steersman_vectors.quality.judge import judge
 from steersman_vectors.quality.judgement import Judgement
-from tests.bench.pages import machine, write
+from tests.bench.pages import machine, table_by_length, write
 from tests.bench.test_intents import CHINESE, GERMAN, RUSSIAN, one_core, percentiles, times_us
 
 pytestmark = pytest.mark.bench
@@ -129,12 +129,8 @@ def page(record: dict[str, Any]) -> str:
         f"{'met' if p99 < AIM_JUDGE_MS else '**missed**'}; of each text's fastest call "
         f"{record['fastest_of_each_us'][1] / 1e3:.2f} ms.",
         "",
-        "| text | " + " | ".join(f"{length:,} characters" for length in LENGTHS) + " |",
-        "|---|" + "---:|" * len(LENGTHS),
+        *table_by_length(rows, LENGTHS),
     ]
-    for kind, by_length in rows.items():
-        cells = (f"{p50:.0f} / {p99:.0f}" for p50, p99 in by_length.values())
-        lines.append(f"| {kind} | " + " | ".join(cells) + " |")
     slowest = max(tap.values())
     lines += [
         "",
