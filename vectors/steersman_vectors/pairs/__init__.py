@@ -1,0 +1,1 @@
+"""Contrasting examples: what a vector is to tell apart."""

@@ -1,0 +1,1 @@
+"""Many settings of vectors on many prompts, answered by one engine."""
