@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from steersman_vectors.errors import OperatorError
+from steersman_vectors.extract.blocks import find_blocks as find_blocks
 
 from . import compat
 
@@ -116,30 +117,6 @@ def steer_block_output(block: Any, _inputs: Any, output: Any) -> Any:
         x = hidden + output[1] if fused else hidden
         steered = steer_by_norm(steered, x, block.steering_token_rows, *where)
     return (steered, *output[1:]) if isinstance(output, tuple) else steered
-
-
-def find_blocks(model: nn.Module, num_layers: int) -> nn.ModuleList:
-    """Returns the decoder blocks of the language model.
-
-    The blocks are the one ModuleList with as many entries as the config has layers; a wrapper with
-    a language model inside is searched there first. Raises `OperatorError(model_unsupported)`.
-    """
-    inner = getattr(model, "get_language_model", None)
-    roots = [inner()] if callable(inner) else []
-    for root in [*roots, model]:
-        lists = [
-            (name, m)
-            for name, m in root.named_modules()
-            if isinstance(m, nn.ModuleList) and len(m) == num_layers
-        ]
-        outer = [m for name, m in lists if not any(name.startswith(f"{o}.") for o, _ in lists)]
-        if len(outer) == 1:
-            return outer[0]
-    raise OperatorError(
-        f"cannot find the {num_layers} decoder blocks of {type(model).__name__}: expected exactly "
-        "one list of that length. This architecture cannot be steered yet",
-        code="model_unsupported",
-    )
 
 
 def attach(

@@ -1,0 +1,1 @@
+"""Directions out of states: one method per file, of one contract."""

@@ -1,0 +1,87 @@
+"""What to extract and how, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from ..layer_metrics.measures import LayerMeasures
+from ..pairs.pair import Contrast, Example, Split
+from ..scale import Scale
+from ..vector import SteeringVector
+from .contract import Dtype
+from .methods.contract import MethodName, Options
+from .reading import Position
+
+SplitChoice = Split | Literal["none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to extract, and how."""
+
+    model_dir: Path
+    contrast: Contrast
+    name: str
+    method: MethodName = "mean"
+    position: Position = "last"
+    layers: str = "all"
+    """A rule of `layer_sets`."""
+    scale: Scale = "residual"
+    split: SplitChoice = "train"
+    """Which examples are used; `none`: all of them."""
+    backend: str = "hf"
+    dtype: Dtype = "auto"
+    batch_tokens: int = 4096
+    options: Options = field(default_factory=Options)
+    skip_too_long: bool = False
+    measured: bool = True
+    """Whether the layer metrics are computed."""
+    command: str = ""
+    """What makes the vector again, for the card."""
+    source: str = ""
+    """Where the pairs came from, for the card."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What reading the states took."""
+
+    tokens: int
+    """Of all examples."""
+    resumed_tokens: int
+    """Of those, already there from a pass before."""
+    seconds: float
+    """Of reading the rest, without loading the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """The vector, and what people are told about it."""
+
+    vector: SteeringVector
+    measures: tuple[LayerMeasures, ...]
+    """Per layer; empty when they were not wanted."""
+    try_first: int
+    passed: Passed
+    positive: int
+    negative: int
+    skipped: int
+
+
+def examples_of(
+    contrast: Contrast, split: SplitChoice
+) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
+    """Returns the examples of both sides in that split; `none`: all of them."""
+    if split == "none":
+        return contrast.positive, contrast.negative
+    sides = (
+        (contrast.positive, contrast.positive_splits),
+        (contrast.negative, contrast.negative_splits),
+    )
+    positive, negative = (
+        tuple(e for e, of in zip(examples, splits, strict=True) if of == split)
+        for examples, splits in sides
+    )
+    return positive, negative
