@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+from ..extract.contract import Progress
 from .identity import folded_key
 from .line import Line
 from .near import NearIndex, by_rarity
@@ -45,7 +46,9 @@ def without_exact(found: list[Numbered]) -> tuple[list[Numbered], list[Dropped]]
     return kept, dropped
 
 
-def without_near(found: list[Numbered]) -> tuple[list[Numbered], list[Dropped]]:
+def without_near(
+    found: list[Numbered], progress: Progress | None = None
+) -> tuple[list[Numbered], list[Dropped]]:
     """Returns the lines without those that are near to one kept before, and those."""
     shingle = lru_cache(maxsize=10_000)(lambda index: line_shingles(found[index].line))
     rank = by_rarity(shingle(index) for index in range(len(found)))
@@ -53,9 +56,10 @@ def without_near(found: list[Numbered]) -> tuple[list[Numbered], list[Dropped]]:
     kept: list[Numbered] = []
     dropped: list[Dropped] = []
     for position, each in enumerate(found):
-        other = index.find(position)
+        if progress is not None and position % 1000 == 0:
+            progress(position, len(found))
+        other = index.find_or_add(position)
         if other is None:
-            index.add(position)
             kept.append(each)
         else:
             dropped.append(Dropped(each.number, found[other].number, "near"))

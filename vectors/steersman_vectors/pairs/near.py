@@ -43,8 +43,11 @@ class NearIndex:
     def find(self, index: int, may: May | None = None) -> int | None:
         """Returns a text added before that is near to this one, or None."""
         mine = self._shingle(index)
+        return self._find(index, mine, self._prefix(mine), may)
+
+    def _find(self, index: int, mine: Shingles, prefix: list[str], may: May | None) -> int | None:
         compared: set[int] = set()
-        for member in self._prefix(mine):
+        for member in prefix:
             for other in self._holders.get(member, ()):
                 if other in compared or (may is not None and not may(index, other)):
                     continue
@@ -55,9 +58,21 @@ class NearIndex:
                     return None
         return None
 
+    def find_or_add(self, index: int) -> int | None:
+        """Returns a text added before that is near to this one; adds it if there is none."""
+        mine = self._shingle(index)
+        prefix = self._prefix(mine)
+        other = self._find(index, mine, prefix, None)
+        if other is None:
+            self._add(index, prefix)
+        return other
+
     def add(self, index: int) -> None:
         """Lets later texts be near to this one."""
-        for member in self._prefix(self._shingle(index)):
+        self._add(index, self._prefix(self._shingle(index)))
+
+    def _add(self, index: int, prefix: list[str]) -> None:
+        for member in prefix:
             self._holders.setdefault(member, []).append(index)
 
     def _prefix(self, members: Shingles) -> list[str]:
@@ -86,12 +101,7 @@ def _cell(member: str) -> int:
 def near_earlier(shingles: Sequence[Shingles], threshold: float) -> list[int | None]:
     """Returns of each text an earlier kept one that it is near to; those without are kept."""
     index = NearIndex(shingles.__getitem__, threshold, by_rarity(iter(shingles)))
-    found: list[int | None] = []
-    for position in range(len(shingles)):
-        found.append(index.find(position))
-        if found[-1] is None:
-            index.add(position)
-    return found
+    return [index.find_or_add(position) for position in range(len(shingles))]
 
 
 def near_earlier_reference(shingles: Sequence[Shingles], threshold: float) -> list[bool]:

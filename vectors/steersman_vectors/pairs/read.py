@@ -37,7 +37,7 @@ def read_pairs(path: Path, *, near: bool = True, progress: Progress | None = Non
     Args:
         path: UTF-8, one object a line (`line.py`); blank lines are passed over.
         near: Drop near duplicates, not only exact ones.
-        progress: Told how many bytes of the file are read.
+        progress: Told how many bytes of the file are read, then how many lines are compared.
 
     Raises:
         CallerError: `pairs_not_found`; `pairs_invalid`, which names the lines that cannot be used.
@@ -69,7 +69,7 @@ def read_pairs(path: Path, *, near: bool = True, progress: Progress | None = Non
     problems.refuse()
     if not found:
         raise pairs_invalid(path, [f"has no line; write one object a line: {FORMS}"])
-    return _whole(str(path), found, near=near)
+    return _whole(str(path), found, near=near, progress=progress)
 
 
 def read_prompt_sets(positive: Path, negative: Path, *, near: bool = True) -> Pairs:
@@ -96,11 +96,13 @@ def read_prompt_sets(positive: Path, negative: Path, *, near: bool = True) -> Pa
     return _whole(f"{positive} and {negative}", found, near=near)
 
 
-def _whole(name: str, found: list[Numbered], *, near: bool) -> Pairs:
+def _whole(
+    name: str, found: list[Numbered], *, near: bool, progress: Progress | None = None
+) -> Pairs:
     _both_sides(name, found)
     kept, dropped = without_exact(found)
     if near:
-        kept, again = without_near(kept)
+        kept, again = without_near(kept, progress)
         dropped = sorted([*dropped, *again], key=lambda each: each.number)
     return Pairs(tuple(kept), tuple(dropped), data_hash(exact_key(n.line) for n in found))
 
