@@ -98,7 +98,7 @@ def check_pairs(
 
     from . import pair_views
 
-    parts = _shares(shares)
+    parts = parse_shares(shares)
     report = check(_read(file, positive, negative, near=not keep_near), parts)
     if as_json:
         print_json(pair_views.report_json(report))
@@ -121,7 +121,7 @@ def split_pairs(
 
     from .progress import counting
 
-    parts = _shares(shares)
+    parts = parse_shares(shares)
     with counting("Reading pairs") as progress:
         counts = write_splits(file, out, parts, near=not keep_near, progress=progress)
     if as_json:
@@ -202,7 +202,8 @@ def _read(file: Path | None, positive: Path | None, negative: Path | None, *, ne
     )
 
 
-def _shares(text: str) -> Shares:
+def parse_shares(text: str) -> Shares:
+    """Returns what --shares says; raises `CallerError(invalid_option)`."""
     from steersman_vectors.errors import CallerError
     from steersman_vectors.pairs.split import Shares
 

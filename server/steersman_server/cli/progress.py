@@ -12,8 +12,10 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
+    Task,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from steersman_vectors.fingerprint import Fingerprint, fingerprint
 from steersman_vectors.model_dir import resolve_model_dir
@@ -27,6 +29,16 @@ def fingerprint_of(model: str) -> Fingerprint:
     model_dir = resolve_model_dir(model)
     with counting("Fingerprinting the model", DownloadColumn()) as progress:
         return fingerprint(model_dir, progress=progress)
+
+
+class TokensColumn(ProgressColumn):
+    """How many tokens are done, of how many, and how many a second."""
+
+    def render(self, task: Task) -> Text:
+        """Returns `12,000/80,000 tokens, 5,200/s`."""
+        total = "?" if task.total is None else f"{task.total:,.0f}"
+        speed = "" if task.speed is None else f", {task.speed:,.0f}/s"
+        return Text(f"{task.completed:,.0f}/{total} tokens{speed}")
 
 
 @contextmanager

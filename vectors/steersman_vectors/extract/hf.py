@@ -161,9 +161,11 @@ def _load(model_dir: Path, dtype: Dtype) -> nn.Module:
     """Returns the model without its head, every weight of it out of the checkpoint."""
     from safetensors import SafetensorError
     from transformers import AutoModel
+    from transformers.utils import logging
 
     _check_decoder(model_dir)
     wanted = dtype if dtype == "auto" else getattr(torch, dtype)
+    logging.disable_progress_bar()  # the caller shows its own
     try:
         model, loaded = AutoModel.from_pretrained(
             model_dir, dtype=wanted, local_files_only=True, output_loading_info=True
@@ -174,6 +176,8 @@ def _load(model_dir: Path, dtype: Dtype) -> nn.Module:
             "serves it (quantised models, for instance), use --backend vllm",
             code="model_unsupported",
         ) from error
+    finally:
+        logging.enable_progress_bar()
     lacking = sorted(loaded["missing_keys"])
     if lacking:  # transformers draws them at random and only warns
         raise OperatorError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -42,6 +43,8 @@ class Order:
     """What makes the vector again, for the card."""
     source: str = ""
     """Where the pairs came from, for the card."""
+    lines: Mapping[Example, int] = field(default_factory=dict)
+    """Where examples stand in their file, for messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,8 @@ class Extracted:
     positive: int
     negative: int
     skipped: int
+    states: Path
+    """The folder that holds the states; for other methods, or to be removed."""
 
 
 def examples_of(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, assert_never, get_args
@@ -143,8 +143,11 @@ def read_all(
     paired: bool,
     max_tokens: int,
     skip_too_long: bool = False,
+    lines: Mapping[Example, int] | None = None,
 ) -> Reading:
     """Returns the reads of both sides; a pair is left out whole.
+
+    lines: where examples stand in their file, for messages.
 
     Raises `CallerError`: `no_examples`, `no_contrast` where both sides of all pairs read the same
     tokens, `no_answer`, and `too_long` unless `skip_too_long`.
@@ -165,7 +168,8 @@ def read_all(
         for side, found in reads.items()
     }
     if not skip_too_long:
-        _refuse_long(long, reads, {"positive": positive, "negative": negative}, max_tokens)
+        sides = {"positive": positive, "negative": negative}
+        _refuse_long(long, reads, sides, max_tokens, lines or {})
     out = {side: set(found) for side, found in long.items()}
     if paired:
         out = dict.fromkeys(out, out["positive"] | out["negative"])
@@ -200,14 +204,17 @@ def _refuse_long(
     reads: dict[str, list[Read]],
     examples: dict[str, Sequence[Example]],
     max_tokens: int,
+    lines: Mapping[Example, int],
 ) -> None:
     found = [(side, i) for side, indices in long.items() for i in indices]
     if not found:
         return
     side, i = found[0]
+    number = lines.get(examples[side][i])
+    where = f"example {i + 1}" if number is None else f"example of line {number}"
     more = f", and {len(found) - 1} more are too long" if len(found) > 1 else ""
     raise CallerError(
-        f"the {side} example {i + 1} {_named(examples[side][i])} has "
+        f"the {side} {where} {_named(examples[side][i])} has "
         f"{len(reads[side][i].token_ids)} tokens with its chat template, expected at most "
         f"{max_tokens}{more}. Shorten it, or leave such examples out with --skip-too-long",
         code="too_long",

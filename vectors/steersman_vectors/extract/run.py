@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,13 +27,18 @@ from .methods.contract import Sides
 from .methods.load import method_named
 from .order import Extracted, Order, Passed, examples_of
 from .reading import ModelTokenizer, Reading, read_all
-from .states import Key, StateStore, StoreShape, open_store, remove_store
+from .states import Key, StateStore, StoreShape, open_store, store_name
 
 BATCHES_A_CHUNK = 8
 """What is lost at most when a pass is ended; a source that schedules by itself needs some work."""
 KEY_VERSION = 1
-Stage = Callable[[str], AbstractContextManager[Progress]]
-"""(what is done now) -> a function that is told how far it is: bytes, tokens or layers."""
+SMALL = 1024
+"""Hidden size below which threads only wait for each other in the matrix products."""
+Unit = Literal["bytes", "tokens", "layers", "models"]
+Stage = Callable[[str, Unit], AbstractContextManager[Progress]]
+"""(what is done now, in what it is counted) -> a function that is told how far it is."""
+Others = Callable[[str], Mapping[str, SteeringVector]]
+"""Fingerprint -> the registered vectors of that base model, by name."""
 
 
 def extract(
@@ -41,21 +47,21 @@ def extract(
     *,
     open_source: OpenSource,
     stage: Stage,
-    others: Mapping[str, SteeringVector] | None = None,
-    keep_states: bool = True,
+    others: Others | None = None,
 ) -> Extracted:
     """Returns the vector of an order.
 
     States are kept below `workdir`; an order that was interrupted goes on from there, and another
-    method on the same states reads nothing. They are removed at the end unless `keep_states`.
-    others: registered vectors, by name, of which those of the same base model are compared with.
+    method on the same states reads nothing.
+    others: finds the registered vectors that this one is compared with.
 
     Raises `CallerError` and `OperatorError` of whatever is wrong with model, pairs or options.
     """
     shape = read_shape(order.model_dir)
     layers = choose_layers(order.layers, shape.num_layers, read_attention(order.model_dir))
-    with stage("Fingerprinting the model") as progress:
+    with stage("Fingerprinting the model", "bytes") as progress:
         digest = fingerprint(order.model_dir, progress=progress).digest
+    rivals = others(digest) if others is not None and order.measured else {}
     tokenizer = ModelTokenizer(order.model_dir)
     positive, negative = examples_of(order.contrast, order.split)
     reading = read_all(
@@ -66,6 +72,7 @@ def extract(
         paired=order.contrast.paired,
         max_tokens=read_max_tokens(order.model_dir),
         skip_too_long=order.skip_too_long,
+        lines=order.lines,
     )
     key = _key(order, layers, digest, reading, tokenizer.template_hash)
     plan = chunks(by_length(_lengths(reading), order.batch_tokens), BATCHES_A_CHUNK)
@@ -74,8 +81,8 @@ def extract(
         workdir, key, StoreShape(layers, *sizes, shape.hidden_size, len(plan))
     ) as store:
         passed = _fill(store, reading, plan, order, open_source, stage)
-        with stage("Finding directions") as progress:
-            found = _directions(order, store, digest, others or {}, progress)
+        with stage("Finding directions", "layers") as progress:
+            found = _directions(order, store, rivals, progress)
     first = try_first(layers, found.measures, shape.num_layers)
     vector = from_differences(
         found.differences,
@@ -89,9 +96,15 @@ def extract(
         quality=card_fields.quality(found.measures, first),
         recipe=card_fields.recipe(order, reading),
     )
-    if not keep_states:
-        remove_store(workdir, key)
-    return Extracted(vector, tuple(found.measures), first, passed, *sizes, skipped=reading.skipped)
+    return Extracted(
+        vector,
+        tuple(found.measures),
+        first,
+        passed,
+        *sizes,
+        skipped=reading.skipped,
+        states=workdir / store_name(key),
+    )
 
 
 def _lengths(reading: Reading) -> list[int]:
@@ -135,11 +148,11 @@ def _fill(
     if store.whole:
         return Passed(total, resumed, 0.0)
     with ExitStack() as stack:
-        with stage("Loading the model"):
+        with stage("Loading the model", "models"):
             source = stack.enter_context(_opened(order, store, open_source))
         _check_fits(max(lengths), source)
         started = time.monotonic()
-        with stage("Reading states") as progress:
+        with stage("Reading states", "tokens") as progress:
             progress(done, total)
             for k, chunk in enumerate(plan):
                 if store.is_done(k):
@@ -182,37 +195,32 @@ class _Found:
 
 
 def _directions(
-    order: Order,
-    store: StateStore,
-    digest: str,
-    others: Mapping[str, SteeringVector],
-    progress: Progress,
+    order: Order, store: StateStore, others: Mapping[str, SteeringVector], progress: Progress
 ) -> _Found:
     """Returns directions and metrics, one layer in memory at a time."""
-    method, found, before = method_named(order.method), _Found(), None
-    rivals = {name: v for name, v in others.items() if v.card.fingerprint == digest}
-    for k, layer_idx in enumerate(store.shape.layers):
-        progress(k, len(store.shape.layers))
-        states = store.at(k)
-        sides = Sides(
-            states.positive.astype(np.float64),
-            states.negative.astype(np.float64),
-            order.contrast.paired,
-            layer_idx,
-        )
-        difference = method(sides, order.options)
-        found.differences[layer_idx] = difference
-        found.residual_norms[layer_idx] = residual_norm(states.norms)
-        if order.measured:
-            found.measures.append(
-                measure(
-                    sides,
-                    difference,
-                    states.norms,
-                    before=before,
-                    others=rivals,
-                    seed=order.options.seed,
-                )
+    from threadpoolctl import threadpool_limits
+
+    method, found = method_named(order.method), _Found()
+    before: NDArray[np.float64] | None = None
+    with threadpool_limits(1 if store.shape.hidden_size < SMALL else None):
+        for k, layer_idx in enumerate(store.shape.layers):
+            progress(k, len(store.shape.layers))
+            states = store.at(k)
+            sides = Sides(
+                states.positive.astype(np.float64),
+                states.negative.astype(np.float64),
+                order.contrast.paired,
+                layer_idx,
             )
-        before = difference
+            difference = method(sides, order.options)
+            found.differences[layer_idx] = difference
+            found.residual_norms[layer_idx] = residual_norm(states.norms)
+            if order.measured:
+                seed = order.options.seed
+                found.measures.append(
+                    measure(
+                        sides, difference, states.norms, before=before, others=others, seed=seed
+                    )
+                )
+            before = difference
     return found

@@ -141,11 +141,11 @@ def store_name(key: Key) -> str:
     return f"states-{hashlib.sha256(_canonical(key)).hexdigest()[:16]}"
 
 
-def remove_store(workdir: Path, key: Key) -> None:
+def remove_states(folder: Path) -> None:
     """Removes the states of a key, and the folder they are in when nothing else is there."""
-    shutil.rmtree(workdir / store_name(key), ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
     try:
-        workdir.rmdir()
+        folder.parent.rmdir()
     except OSError:  # others' states, or files that are none of ours
         return
 
