@@ -63,7 +63,8 @@ def along(direction: NDArray[np.float64], sides: Sides) -> NDArray[np.float64]:
     So the sign is the one that leads from the opposite to the behaviour, whatever came in. Raises
     `CallerError(no_contrast)` where the means do not differ along it.
     """
-    unit = direction / np.linalg.norm(direction)
+    norm = float(np.linalg.norm(direction))
+    unit = direction / (norm or 1.0)
     distance = float(unit @ sides.mean_difference)
     if not abs(distance) > np.finfo(np.float64).tiny:
         raise no_contrast(sides.layer_idx)
