@@ -94,7 +94,7 @@ def test_a_behaviour_is_told_from_chance() -> None:
     found, _ = planted(60, 20, seed=2)
     measured = probe_accuracy.probe_accuracy(found)
     assert measured is not None
-    assert measured.accuracy > 0.95
+    assert measured.accuracy > 0.85
     assert measured.p_value == pytest.approx(1 / 101)
     assert 0.4 < measured.null_mean < 0.6
     assert measured.null_mean < measured.null_95 < measured.accuracy
