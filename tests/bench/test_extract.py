@@ -29,14 +29,14 @@ AIM = 0.9
 BATCH_TOKENS = 4096
 DEMO = Path(__file__).parents[2] / "vectors/demo-model"
 MIDDLE = LlamaConfig(
-    vocab_size=4096, hidden_size=1024, intermediate_size=2816, num_hidden_layers=8,
-    num_attention_heads=16, num_key_value_heads=4, max_position_embeddings=2048,
+    vocab_size=4096, hidden_size=768, intermediate_size=2048, num_hidden_layers=6,
+    num_attention_heads=12, num_key_value_heads=4, max_position_embeddings=2048,
 )  # fmt: skip
 LARGE = LlamaConfig(
     vocab_size=32_000, hidden_size=4096, intermediate_size=11_008, num_hidden_layers=16,
     num_attention_heads=32, num_key_value_heads=8, max_position_embeddings=2048,
 )  # fmt: skip
-EXAMPLES = {"demo model": 400, "hidden 1024, 8 layers": 60, "hidden 4096, 16 layers": 2000}
+EXAMPLES = {"demo model": 200, "hidden 768, 6 layers": 40, "hidden 4096, 16 layers": 2000}
 ROUNDS = 5
 
 
@@ -116,7 +116,7 @@ def measured(model_dir: Path, count: int, dtype: str, workdir: Path) -> dict[str
 def test_extract(tmp_path: Path) -> None:
     gpu = torch.cuda.is_available()
     models = {"demo model": DEMO}
-    random = {"hidden 4096, 16 layers": LARGE} if gpu else {"hidden 1024, 8 layers": MIDDLE}
+    random = {"hidden 4096, 16 layers": LARGE} if gpu else {"hidden 768, 6 layers": MIDDLE}
     for name, config in random.items():
         torch.manual_seed(0)
         LlamaForCausalLM(config).to(torch.bfloat16).save_pretrained(tmp_path / "random")
@@ -136,7 +136,7 @@ def page(found: dict[str, dict[str, Any]]) -> str:
     lines = [
         "# Extraction against a bare forward loop",
         "",
-        f"{machine()}. Examples of 40 to 200 tokens, of which the mean over the last 10 to 60 is "
+        f"{machine()}, {torch.get_num_threads()} threads. Examples of 40 to 200 tokens, of which the mean over the last 10 to 60 is "
         f"read at every layer, in batches of at most {BATCH_TOKENS:,} tokens. `bare forwards` runs "
         "the same model over the same batches and looks at nothing; the three take turns, "
         f"{ROUNDS} times. The ratio is bare time over the case's, median and range of the rounds. "
@@ -149,7 +149,8 @@ def page(found: dict[str, dict[str, Any]]) -> str:
             "",
             f"## {name[0].upper() + name[1:]}, {model['dtype']} on {model['device']}",
             "",
-            f"{model['examples']:,} examples, {model['tokens']:,} tokens, {model['batches']} batches.",
+            f"{model['examples']:,} examples, {model['tokens']:,} tokens, "
+            f"{model['batches']} batches.",
             "",
             "| case | tokens a second | ratio | range |",
             "|---|---:|---:|---|",
