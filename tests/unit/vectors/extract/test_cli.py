@@ -38,18 +38,9 @@ def pairs(tmp_path: Path) -> Path:
 
 def test_for_programs(run: Run, model: Path, pairs: Path, tmp_path: Path) -> None:
     out = tmp_path / "kind.safetensors"
-    options = [
-        "--split",
-        "none",
-        "--positions",
-        "answer",
-        "--layers",
-        "sparse:2",
-        "--scale",
-        "token",
-        "--json",
-    ]
-    done = run("vectors", "extract", "--model", model, "--pairs", pairs, "--out", out, *options)
+    options = ["--positions", "answer", "--layers", "sparse:2", "--scale", "token", "--json"]
+    args = ("--model", model, "--pairs", pairs, "--out", out, "--split", "none")
+    done = run("vectors", "extract", *args, *options)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     vector = native.loads(out.read_bytes())
