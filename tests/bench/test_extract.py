@@ -1,7 +1,7 @@
 """Extraction's tokens a second, against a bare forward loop over the same model and batches.
 
-Writes `docs/benchmarks/extract.json` and `.md`. On a GPU where there is one; else on one core, by the
-process's processor time, so that the machine's other work does not count.
+Writes `docs/benchmarks/extract.json` and `.md`. On a GPU where there is one; else on one core, by
+the process's processor time, so that the machine's other work does not count.
 """
 
 from __future__ import annotations
@@ -143,9 +143,9 @@ def page(found: dict[str, dict[str, Any]]) -> str:
         "# Extraction against a bare forward loop",
         "",
         f"{machine()}; {how}. Examples of 40 to 200 tokens, of which the mean over the last 10 to "
-        f"60 is read at every layer, in batches of at most {BATCH_TOKENS:,} tokens. `bare forwards` runs "
-        "the same model over the same batches and looks at nothing; the three take turns, "
-        f"{ROUNDS} times. The ratio is bare time over the case's, median and range of the rounds. "
+        f"60 is read at every layer, in batches of at most {BATCH_TOKENS:,} tokens. "
+        "`bare forwards` runs the same model over the same batches and looks at nothing; the three "
+        f"take turns, {ROUNDS} times. The ratio is bare time over the case's, median and range of the rounds. "
         "Tokens without padding. Made by `make bench`.",
         "",
         f"Aim: {AIM:.0%} of the bare loop on the larger model.",

@@ -14,17 +14,18 @@ from .options import DataDir, Json, RedisUrl
 from .output import EXIT_CODES, print_json, print_people
 
 EXTRACT_HELP = """
-Make a vector from the pairs in FILE: read the model's states, find the direction.
+Make a vector from pairs: read the model's states, find the direction.
 
 Each example is the chat template of its prompt with the generation header,
-followed by the answer's tokens. --positions says where states are read: last
-(the last answer token), answer (the mean over the answer), prompt-last (the last
-header token; the one for sets of prompts). --method: mean (difference of means,
-the one to begin with), pca (first component of the pairs' differences), probe
-(weight of a logistic classifier).
+followed by the answer's tokens. --positions says where states are read:
+last (the last answer token), answer (the mean over the answer), prompt-last
+(the last header token; the one for sets of prompts). --method: mean
+(difference of means, the one to begin with), pca (first component of the
+pairs' differences), probe (weight of a logistic classifier).
 
-Ended at any moment, the same command goes on where it was. The table at the end
-says per layer what the pairs promise; docs/layer-metrics.md has the formulas.
+Ended at any moment, the same command goes on where it was. The table at the
+end says per layer what the pairs promise; docs/layer-metrics.md has the
+formulas.
 
 Examples:
 

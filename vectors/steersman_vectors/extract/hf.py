@@ -161,23 +161,20 @@ def _load(model_dir: Path, dtype: Dtype) -> nn.Module:
     """Returns the model without its head, every weight of it out of the checkpoint."""
     from safetensors import SafetensorError
     from transformers import AutoModel
-    from transformers.utils import logging
 
     _check_decoder(model_dir)
     wanted = dtype if dtype == "auto" else getattr(torch, dtype)
-    logging.disable_progress_bar()  # the caller shows its own
     try:
-        model, loaded = AutoModel.from_pretrained(
-            model_dir, dtype=wanted, local_files_only=True, output_loading_info=True
-        )
+        with _quiet():
+            model, loaded = AutoModel.from_pretrained(
+                model_dir, dtype=wanted, local_files_only=True, output_loading_info=True
+            )
     except (OSError, ValueError, ImportError, KeyError, RuntimeError, SafetensorError) as error:
         raise OperatorError(
             f"Hugging Face's transformers cannot load the model at {model_dir}: {error}. If vLLM "
             "serves it (quantised models, for instance), use --backend vllm",
             code="model_unsupported",
         ) from error
-    finally:
-        logging.enable_progress_bar()
     lacking = sorted(loaded["missing_keys"])
     if lacking:  # transformers draws them at random and only warns
         raise OperatorError(
@@ -186,6 +183,22 @@ def _load(model_dir: Path, dtype: Dtype) -> nn.Module:
             code="model_unreadable",
         )
     return model  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps transformers' own progress bar, and its report of the head that is left out, away."""
+    from transformers.utils import logging
+
+    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bar:
+            logging.enable_progress_bar()
 
 
 def _check_decoder(model_dir: Path) -> None:
