@@ -145,8 +145,8 @@ def page(found: dict[str, dict[str, Any]]) -> str:
         f"{machine()}; {how}. Examples of 40 to 200 tokens, of which the mean over the last 10 to "
         f"60 is read at every layer, in batches of at most {BATCH_TOKENS:,} tokens. "
         "`bare forwards` runs the same model over the same batches and looks at nothing; the three "
-        f"take turns, {ROUNDS} times. The ratio is bare time over the case's, median and range of the rounds. "
-        "Tokens without padding. Made by `make bench`.",
+        f"take turns, {ROUNDS} times. The ratio is bare time over the case's, median and range of "
+        "the rounds. Tokens without padding. Made by `make bench`.",
         "",
         f"Aim: {AIM:.0%} of the bare loop on the larger model.",
     ]
