@@ -7,7 +7,15 @@ calls it, so a plan reaches the engine whatever the route, and a client's own `e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -51,12 +59,21 @@ class OutputTap(Protocol):
         ...
 
 
+class EngineTrace(Protocol):
+    """The span that the engine's own span of a request belongs to."""
+
+    def headers(self, engine_request_id: str) -> Mapping[str, str]:
+        """Returns the headers that make it so; told once for each call of `generate`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Running:
     """What goes with a request to the engine."""
 
     plan: SteeringPlan | None = None
     tap: OutputTap | None = None
+    trace: EngineTrace | None = None
 
 
 _UNDECIDED = _Running()
@@ -64,9 +81,14 @@ _running: ContextVar[_Running] = ContextVar("steersman_running", default=_UNDECI
 
 
 @contextmanager
-def running_plan(plan: SteeringPlan | None, tap: OutputTap | None = None) -> Iterator[None]:
-    """Within this context, `generate` runs under `plan`, and its outputs go through `tap`."""
-    token = _running.set(_Running(plan, tap))
+def running_plan(
+    plan: SteeringPlan | None, tap: OutputTap | None = None, trace: EngineTrace | None = None
+) -> Iterator[None]:
+    """Within this context, `generate` runs under `plan`, and its outputs go through `tap`.
+
+    trace: what vLLM's span of the request becomes a child of, whatever the client's headers say.
+    """
+    token = _running.set(_Running(plan, tap, trace))
     try:
         yield
     finally:
@@ -183,16 +205,18 @@ class EngineLink:
         self._loading.pop(digest, None)
 
     def _generate_with_plan(
-        self, prompt: Any, sampling_params: Any, *args: Any, **kwargs: Any
+        self, prompt: Any, sampling_params: Any, request_id: str, **kwargs: Any
     ) -> Any:
         running = _running.get()
         with_plan(sampling_params, running.plan)
+        if running.trace is not None:
+            kwargs["trace_headers"] = running.trace.headers(request_id)
         if running.tap is None:
-            return self._generate(prompt, sampling_params, *args, **kwargs)
+            return self._generate(prompt, sampling_params, request_id, **kwargs)
         if knows_logprobs(self._client):
             sampling_params = asking_for_logprobs(sampling_params)
         deltas = gives_deltas(sampling_params)
-        outputs = self._generate(prompt, sampling_params, *args, **kwargs)
+        outputs = self._generate(prompt, sampling_params, request_id, **kwargs)
         return running.tap.through(outputs, deltas)
 
 

@@ -127,6 +127,12 @@ def data_parallel_ranks(engine_client: Any) -> list[int | None]:
     return list(range(size)) if size > 1 else [None]
 
 
+def traces_endpoint(args: Namespace) -> str | None:
+    """Returns where spans are sent, --otlp-traces-endpoint; None where nobody wants any."""
+    endpoint: str | None = args.otlp_traces_endpoint
+    return endpoint
+
+
 def vllm_version() -> str:
     """Returns the version of vLLM that runs."""
     from vllm import __version__

@@ -26,9 +26,10 @@ from steersman_vectors.registry.reader import RegistryReader
 from ..access.settings import ADMIN_KEY_ENV, access_settings, is_loopback
 from ..cli.output import print_warning, print_warnings
 from ..cli.progress import fingerprint_of
-from ..engine.vllm_api import parse_serve_args, run_server
+from ..engine.vllm_api import parse_serve_args, run_server, traces_endpoint
 from ..quality.sampler import QUALITY_SAMPLE
 from ..settings import ServerSettings
+from ..tracing.installed import check_installed
 from .arguments import api_keys, check_public, check_reachable, complete, plugin_allowlist
 from .library import publish, read_library
 
@@ -76,6 +77,7 @@ def serve(options: ServeOptions) -> None:
     given.served_model_name = given.served_model_name or [options.model]
     callers = api_keys(given.api_key, os.environ.pop("VLLM_API_KEY", None))
     args = complete(given, options.steering)
+    check_installed(traces_endpoint(args))
     if args.uds is None:
         check_port_is_free(args.host, args.port)
     digest = fingerprint_of(options.model).digest

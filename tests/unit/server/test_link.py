@@ -34,11 +34,14 @@ class FakeClient:
         self.answers = [LOADED, LOADED]
         """Of the two data-parallel engines, one worker each."""
         self.seen = []
+        self.beside = []
+        """What `generate` was given beside, by name."""
         self.asked = []
         """Arguments of each question."""
 
     def generate(self, prompt, sampling_params, request_id, **kwargs):
         self.seen.append(sampling_params.extra_args)
+        self.beside.append(kwargs)
         return "outputs"
 
     async def _call_utility_async(self, utility, method, timeout, args, kwargs, engine):
@@ -71,6 +74,19 @@ def test_generate_writes_the_decided_plan_over_anything_the_client_sent(client):
     client.generate("p", SimpleNamespace(extra_args=dict(forged)), "id")
     client.generate("p", SimpleNamespace(extra_args=None), "id")
     assert client.seen == [{"steering": PLAN.to_wire(), "other": 1}, {"other": 1}, None]
+
+
+def test_the_engines_span_is_joined_whatever_the_clients_headers_say(client):
+    class Trace:
+        def headers(self, engine_request_id):
+            return {"traceparent": f"of {engine_request_id}"}
+
+    EngineLink(client)
+    with running_plan(None, None, Trace()):
+        client.generate("p", SimpleNamespace(extra_args=None), "id1", trace_headers={"a": "b"})
+    client.generate("p", SimpleNamespace(extra_args=None), "id2", trace_headers={"a": "b"})
+    given = [kwargs["trace_headers"] for kwargs in client.beside]
+    assert given == [{"traceparent": "of id1"}, {"a": "b"}]
 
 
 def test_the_callers_own_params_are_not_edited_in_place(client):
