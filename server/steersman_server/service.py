@@ -50,6 +50,7 @@ from .openai.body import Body, check_beside
 from .openai.models import profiles_of
 from .processes import ProcessBoard, ProcessReport
 from .quality.backoff_actor import BackoffActor
+from .quality.shadows import Shadows
 from .quality.watch import QualityWatch
 from .settings import ServerSettings
 from .vector_supply import VectorSupply
@@ -92,6 +93,10 @@ class SteeringService:
         self.metrics = DecisionMetrics()
         self.decisions = DecisionLog(settings.data_dir, DECISIONS_LOST.inc)
         self.quality = QualityWatch(settings.quality_sample, self.metrics)
+        if settings.quality_shadow > 0.0:
+            self.quality.shadows = Shadows(
+                settings.quality_shadow, link, self.quality.judging.take, settings.api_processes
+            )
         self.view = View(registry.snapshot, Configuration.of(registry.snapshot.documents))
         self.store = RegistryStore(settings.registry_url, known=lambda: registry.snapshot)
         """For operators; nothing that a request needs goes through it."""
