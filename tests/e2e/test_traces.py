@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
+import httpx
 import openai
 import pytest
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.conftest import Server, run, start
 from tests.e2e.tenants import wait_until
@@ -112,6 +114,7 @@ def traced(collector, tiny_model, vector_files, tmp_path_factory) -> Iterator[Se
     server = start(
         tiny_model, folder / "data", folder / "server.log", "--api-server-count", "2",
         "--otlp-traces-endpoint", f"http://127.0.0.1:{collector[1]}",
+        "--scheduling-policy", "priority", "--quality-sample", "1", "--quality-shadow", "1",
         env={"OTEL_BSP_SCHEDULE_DELAY": "100"},
     )  # fmt: skip
     yield server
@@ -233,6 +236,30 @@ def test_both_processes_send_their_own(traced, spans):
         return len({s.process for s in spans.spans if s.name == OURS}) == 2
 
     wait_until(both)
+
+
+def test_a_shadow_has_the_lowest_priority_and_a_trace_of_its_own(traced, spans):
+    """Here the engine goes by priority, and every steered request has a shadow."""
+
+    def pairs() -> float:
+        text = httpx.get(traced.url + "/metrics", timeout=30).text
+        return sum(sample.value for family in text_string_to_metric_families(text)
+                   for sample in family.samples
+                   if sample.name == "steering_quality_pairs_total")  # fmt: skip
+
+    chat(traced, "shadowed", TRACED, **STEERED)
+    ours, _ = spans.of("shadowed")
+
+    def shadows() -> list[Received]:
+        ids = (("gen_ai.request.id", span) for span in spans.spans if span.name == ENGINES)
+        return [span for key, span in ids if span.says[key].startswith("steersman-shadow-")]
+
+    wait_until(lambda: pairs() >= 1 and len(shadows()) >= 1)
+    for shadow in shadows():
+        assert shadow.parent == ""
+        assert shadow.trace_id != ours.trace_id
+        assert not [name for name in shadow.says if name.startswith("steering.")]
+    assert "Traceback" not in traced.log.read_text(errors="replace")
 
 
 def test_no_span_has_any_text(traced, spans):
