@@ -28,6 +28,7 @@ TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = "b7ad6b7169203331"
 TRACED = {"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": "shop=42"}
 STEERED = {"steering": {"vectors": {"empathy": 0.5}}}
+SHADOW = "steersman-shadow-"
 OURS, ENGINES = "steersman.admission", "llm_request"
 
 
@@ -251,8 +252,8 @@ def test_a_shadow_has_the_lowest_priority_and_a_trace_of_its_own(traced, spans):
     ours, _ = spans.of("shadowed")
 
     def shadows() -> list[Received]:
-        ids = (("gen_ai.request.id", span) for span in spans.spans if span.name == ENGINES)
-        return [span for key, span in ids if span.says[key].startswith("steersman-shadow-")]
+        engines = [span for span in spans.spans if span.name == ENGINES]
+        return [span for span in engines if span.says["gen_ai.request.id"].startswith(SHADOW)]
 
     wait_until(lambda: pairs() >= 1 and len(shadows()) >= 1)
     for shadow in shadows():

@@ -31,13 +31,15 @@ class Pair:
 
 
 def has_room(load: EngineLoad, processes: int, own: int = 0) -> bool:
-    """Returns whether one more request, which nobody waits for, would be in nobody's way.
+    """Returns whether one more request, which nobody waits for, is in nobody's way.
 
-    Where requests give way by priority it never is. Elsewhere half of the engine's places must be
-    free, if all API processes are as busy as this one, which is all that it can tell.
+    Half of the engine's places must be free, if all API processes are as busy as this one, which is
+    all that it can tell. Where requests give way by priority one place is enough.
 
     own: sequences of this process that are not a client's.
+
+    NOTE: by priority vLLM takes cache blocks from the lowest, and puts it behind the others while
+    it waits; one that runs keeps its place.
     """
-    if load.by_priority:
-        return True
-    return 2 * (load.unfinished - own) * processes < load.places
+    clients = (load.unfinished - own) * processes
+    return clients < load.places if load.by_priority else 2 * clients < load.places

@@ -1,7 +1,7 @@
 """Runs some steered requests once more, unsteered, when their answers are finished.
 
-Nobody waits for it: one at a time in each API process, behind all others where the engine goes by
-priority, and elsewhere only while it has room. What is not run is counted.
+Nobody waits for it: one at a time in each API process, while the engine has room, and behind all
+others where that goes by priority. What is not run is counted.
 """
 
 from __future__ import annotations
