@@ -31,6 +31,7 @@ TOGETHER = (
         "tests/e2e/test_operator",
         "tests/e2e/test_metrics",
         "tests/e2e/test_quality",
+        "tests/e2e/test_traces",
         "tests/e2e/test_top",
     ),
     ("tests/engine/",),

@@ -37,6 +37,8 @@ class ServerSettings(BaseModel):
     """The intent classifier: a folder or a file; None without one."""
     quality_sample: float = QUALITY_SAMPLE
     """Share of requests whose answers are judged, 0 to 1."""
+    quality_shadow: float = 0.0
+    """Share of requests of which the steered ones are run unsteered too."""
     model_names: tuple[str, ...]
     """Under which the base model is served; the first is the one to tell people."""
     try_it_url: str | None = None

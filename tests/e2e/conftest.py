@@ -30,6 +30,8 @@ from tests.tiny_model import HIDDEN, build_tiny_llama
 START_S = 240
 QUALITY_SAMPLE = 0.5
 """Of the session's server: requests by their ids, so that tests choose which are sampled."""
+QUALITY_SHADOW = 0.1
+"""Of the same, requests that are run once more unsteered where they are steered."""
 STEERSMAN = str(Path(sys.executable).with_name("steersman"))
 ENVIRONMENT = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_LOGGING_LEVEL": "WARNING"}
 
@@ -147,8 +149,9 @@ def server(tiny_model, vector_files, tmp_path_factory):
     run("vectors", "import", file, "--name", "empathy", "--model", tiny_model,
         "--data-dir", data_dir)  # fmt: skip
     running = start(
-        tiny_model, data_dir, folder / "server.log", "--quality-sample", str(QUALITY_SAMPLE)
-    )
+        tiny_model, data_dir, folder / "server.log", "--quality-sample", str(QUALITY_SAMPLE),
+        "--quality-shadow", str(QUALITY_SHADOW),
+    )  # fmt: skip
     yield running
     assert running.stop() == [], running.log.read_text()[-3000:]
 

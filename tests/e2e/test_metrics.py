@@ -26,6 +26,7 @@ NEEDS = {
     "steering_intents_total": "a classifier, which the two-process server has not",
     "steering_safety_overrides_total": "a classifier, which the two-process server has not",
     "steering_quality_skipped_total": "a judge that cannot keep up",
+    "steering_quality_pairs_total": "requests that are run a second time",
     "steering_backoffs_total": "a tenant that is backed off",
 }
 """Metrics that are absent where several processes serve until that happens."""

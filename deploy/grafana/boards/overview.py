@@ -22,6 +22,7 @@ from ..promql import quantile, rate, share, top
 
 REQUESTS = "steering_requests_total"
 ANSWERS = "steering_quality_answers_total"
+PAIRS = "steering_quality_pairs_total"
 OUTCOMES = (("steered", PURPLE), ("unsteered", GREY), ("refused", RED))
 
 
@@ -185,6 +186,51 @@ QUALITY = Row(
     ),
 )  # fmt: skip
 
+PAIRED = Row(
+    "The same request steered and unsteered (--quality-shadow)",
+    (
+        lines(
+            "Degenerate answers of pairs", "Shares of the same requests' answers with and without "
+            "steering: what is above the unsteered line is steering's own doing. Empty without "
+            "shadow runs.",
+            *(
+                Query(
+                    share(
+                        rate(f'{PAIRS}{{{side}_verdict="degenerate"}}', window="$window"),
+                        rate(f"{PAIRS}{{}}", window="$window"),
+                    ), side,
+                )
+                for side in ("steered", "unsteered")
+            ),
+            unit="percentunit", low=0.0, colours=OUTCOMES,
+        ),
+        lines(
+            "Length, steered by unsteered", "Of the answers of a pair: 1 is the same number of "
+            "tokens.",
+            *(
+                Query(
+                    quantile(q, "steering_quality_pair_length_ratio{}", window="$window"),
+                    f"p{q * 100:.0f}",
+                )
+                for q in (0.1, 0.5, 0.9)
+            ),
+            decimals=2, colours=(("p10", GREEN), ("p50", BLUE), ("p90", ORANGE)),
+        ),
+        lines(
+            "Fall of log-probability within pairs", "By how much the steered answer of a pair is "
+            "below the unsteered one, in nats per token.",
+            *(
+                Query(
+                    quantile(q, "steering_quality_pair_logprob_fall{}", window="$window"),
+                    f"p{q * 100:.0f}",
+                )
+                for q in (0.5, 0.9)
+            ),
+            decimals=2, colours=(("p50", GREEN), ("p90", ORANGE)),
+        ),
+    ),
+)  # fmt: skip
+
 INTENTS = Row(
     "Intents and safety",
     (
@@ -215,5 +261,5 @@ INTENTS = Row(
 BOARD = Dashboard(
     "steersman-overview", "Steersman: overview",
     "What steering does to traffic, for all tenants: outcomes, quality, intents.",
-    (NOW, TRAFFIC, QUALITY, INTENTS), (SERVERS, WINDOW),
+    (NOW, TRAFFIC, QUALITY, PAIRED, INTENTS), (SERVERS, WINDOW),
 )  # fmt: skip

@@ -95,6 +95,16 @@ QualitySample = Annotated[
         "the like; 0 for none. See docs/quality.md.",
     ),
 ]
+QualityShadow = Annotated[
+    float,
+    typer.Option(
+        "--quality-shadow",
+        min=0.0,
+        max=1.0,
+        help="Share of requests of which the steered ones are run a second time, unsteered, to "
+        "compare the answers; part of the sample. Costs their forward passes. Default: none.",
+    ),
+]
 DEMO_VLLM_ARGS = (
     *("--max-model-len", "2048", "--max-num-seqs", "64", "--enforce-eager"),
     # Of the memory; by default vLLM does not start where more than 8% is in use.
@@ -121,6 +131,7 @@ def register(app: typer.Typer) -> None:
         public_route: PublicRoutes = None,
         max_body_mib: MaxBody = 16,
         quality_sample: QualitySample = QUALITY_SAMPLE,
+        quality_shadow: QualityShadow = 0.0,
     ) -> None:
         from steersman_vectors.engine_contract import EngineSteering, parse_layers
 
@@ -148,6 +159,7 @@ def register(app: typer.Typer) -> None:
                 intents=intents,
                 max_body_mib=max_body_mib,
                 quality_sample=quality_sample,
+                quality_shadow=quality_shadow,
             )
         )
 

@@ -7,9 +7,18 @@ calls it, so a plan reaches the engine whatever the route, and a client's own `e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import contextmanager
 from contextvars import ContextVar
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -27,12 +36,19 @@ from steersman_vectors.engine_contract import (
 from steersman_vectors.errors import OperatorError
 from steersman_vectors.plan import EXTRA_ARGS_KEY, SteeringPlan
 
+from .asked import Asked, EngineLoad
 from .vllm_api import (
+    LOWEST_PRIORITY,
+    REPEATED,
     ask_workers,
     asking_for_logprobs,
+    engine_load,
     gives_deltas,
+    is_handed_over,
     knows_logprobs,
+    one_answer_as_it_comes,
     one_greedy_token,
+    plain_prompt,
 )
 
 ReadBlob = Callable[[str], Awaitable[bytes]]
@@ -45,9 +61,20 @@ class OutputTap(Protocol):
     """Looks on while the engine answers; the outputs go through unchanged."""
 
     def through(
-        self, outputs: AsyncGenerator[Any, None], deltas: bool
+        self, outputs: AsyncGenerator[Any, None], deltas: bool, asked: Asked
     ) -> AsyncGenerator[Any, None]:
-        """Yields vLLM's outputs; `deltas`: each holds what was added since the last."""
+        """Yields vLLM's outputs; `deltas`: each holds what was added since the last.
+
+        asked: what they are the answer to.
+        """
+        ...
+
+
+class EngineTrace(Protocol):
+    """The span that the engine's own span of a request belongs to."""
+
+    def headers(self, engine_request_id: str) -> Mapping[str, str]:
+        """Returns the headers that make it so; told once for each call of `generate`."""
         ...
 
 
@@ -57,6 +84,7 @@ class _Running:
 
     plan: SteeringPlan | None = None
     tap: OutputTap | None = None
+    trace: EngineTrace | None = None
 
 
 _UNDECIDED = _Running()
@@ -64,9 +92,14 @@ _running: ContextVar[_Running] = ContextVar("steersman_running", default=_UNDECI
 
 
 @contextmanager
-def running_plan(plan: SteeringPlan | None, tap: OutputTap | None = None) -> Iterator[None]:
-    """Within this context, `generate` runs under `plan`, and its outputs go through `tap`."""
-    token = _running.set(_Running(plan, tap))
+def running_plan(
+    plan: SteeringPlan | None, tap: OutputTap | None = None, trace: EngineTrace | None = None
+) -> Iterator[None]:
+    """Within this context, `generate` runs under `plan`, and its outputs go through `tap`.
+
+    trace: what vLLM's span of the request becomes a child of, whatever the client's headers say.
+    """
+    token = _running.set(_Running(plan, tap, trace))
     try:
         yield
     finally:
@@ -152,6 +185,30 @@ class EngineLink:
             return {token: entry.logprob for token, entry in position.items()}
         raise OperatorError("the engine gave no answer", code="engine_unavailable")
 
+    def load(self) -> EngineLoad:
+        """Returns how busy the engine is."""
+        return engine_load(self._client)
+
+    def can_repeat(self, asked: Asked) -> bool:
+        """Returns whether `unsteered` can run what was asked."""
+        plain = plain_prompt(asked.prompt) is not None
+        return plain and not is_handed_over(asked.sampling_params)
+
+    def unsteered(self, asked: Asked) -> AsyncGenerator[Any, None]:
+        """Runs what was asked once more, alone, without a plan, behind all others.
+
+        Returns vLLM's outputs, each with what was added since the last.
+        """
+        beside = {name: asked.beside[name] for name in REPEATED if name in asked.beside}
+        if self.load().by_priority:
+            beside["priority"] = LOWEST_PRIORITY
+        params = one_answer_as_it_comes(asked.sampling_params)
+        with_plan(params, None)
+        outputs: AsyncGenerator[Any, None] = self._generate(
+            plain_prompt(asked.prompt), params, f"steersman-shadow-{uuid4().hex}", **beside
+        )
+        return outputs
+
     async def _load(self, digest: str, read_blob: ReadBlob) -> None:
         data = await read_blob(digest)
         ticket = uuid4().hex
@@ -183,17 +240,20 @@ class EngineLink:
         self._loading.pop(digest, None)
 
     def _generate_with_plan(
-        self, prompt: Any, sampling_params: Any, *args: Any, **kwargs: Any
+        self, prompt: Any, sampling_params: Any, request_id: str, **kwargs: Any
     ) -> Any:
         running = _running.get()
         with_plan(sampling_params, running.plan)
+        if running.trace is not None:
+            kwargs["trace_headers"] = running.trace.headers(request_id)
         if running.tap is None:
-            return self._generate(prompt, sampling_params, *args, **kwargs)
+            return self._generate(prompt, sampling_params, request_id, **kwargs)
         if knows_logprobs(self._client):
             sampling_params = asking_for_logprobs(sampling_params)
         deltas = gives_deltas(sampling_params)
-        outputs = self._generate(prompt, sampling_params, *args, **kwargs)
-        return running.tap.through(outputs, deltas)
+        asked = Asked(prompt, copy(sampling_params), kwargs)
+        outputs = self._generate(prompt, sampling_params, request_id, **kwargs)
+        return running.tap.through(outputs, deltas, asked)
 
 
 def with_plan(sampling_params: Any, plan: SteeringPlan | None) -> None:

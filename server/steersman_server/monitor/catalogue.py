@@ -191,6 +191,7 @@ ENGINE_ERRORS = _counter(
 
 QUALITY = "Quality of sampled answers"
 _LOGPROBS = [-8, -6, -4, -3, -2.5, -2, -1.5, -1.25, -1, -0.75, -0.5, -0.35, -0.25, -0.1, 0]
+_LOGPROB_FALLS = [-1, -0.5, -0.25, -0.1, 0, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5]
 _LENGTHS = [1, 4, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192]
 ANSWERS = _counter(
     QUALITY, "steering_quality_answers",
@@ -220,7 +221,7 @@ LOGPROB_FALL = _histogram(
     QUALITY, "steering_quality_logprob_fall",
     "By how much (nats) a steered answer's mean log-probability is below the mean of the same "
     "tenant's unsteered answers.",
-    buckets=[-1, -0.5, -0.25, -0.1, 0, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5],
+    buckets=_LOGPROB_FALLS,
 )  # fmt: skip
 ANSWER_TOKENS = _histogram(
     QUALITY, "steering_quality_answer_tokens", "Length of an answer in tokens.", "steered",
@@ -235,9 +236,27 @@ VARIANT_LOGPROB = _histogram(
     "Mean log-probability (nats) of an answer's tokens, by flag variant.", "flag", "variant",
     buckets=_LOGPROBS,
 )  # fmt: skip
+PAIRS = _counter(
+    QUALITY, "steering_quality_pairs",
+    "Sampled steered answers whose request was run a second time, unsteered. Verdicts: fine, "
+    "degenerate.", "steered_verdict", "unsteered_verdict",
+)  # fmt: skip
+PAIR_LENGTH_RATIO = _histogram(
+    QUALITY, "steering_quality_pair_length_ratio",
+    "Tokens of the steered answer of a pair by those of the unsteered one.",
+    buckets=[0.1, 0.25, 0.5, 0.67, 0.8, 0.95, 1, 1.05, 1.25, 1.5, 2, 4, 10],
+)  # fmt: skip
+PAIR_LOGPROB_FALL = _histogram(
+    QUALITY, "steering_quality_pair_logprob_fall",
+    "By how much (nats) the mean log-probability of the steered answer of a pair is below that of "
+    "the unsteered one.",
+    buckets=_LOGPROB_FALLS,
+)  # fmt: skip
 SKIPPED = _counter(
-    QUALITY, "steering_quality_skipped", "Answers that were sampled and not looked at.", "why"
-)
+    QUALITY, "steering_quality_skipped",
+    "Answers that were sampled and not looked at, and with `shadow_` requests that were not run a "
+    "second time. why: busy, error, shadow_busy, shadow_unsuitable, shadow_error.", "why",
+)  # fmt: skip
 BACKOFFS = _counter(
     QUALITY, "steering_backoffs",
     "Times that a tenant's steering was scaled down or switched off by itself, as the registry "

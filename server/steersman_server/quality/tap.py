@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..admission.decision import Decision
+from ..engine.asked import Asked
 from ..monitor.catalogue import SKIPPED
 from .observed import Observed
 
@@ -40,21 +41,37 @@ class Tap:
     """One sampled request; `through` is called for every time that it asks the engine."""
 
     def __init__(
-        self, request_id: str, decision: Decision, prompt: str, take: Callable[[Observed], None]
+        self,
+        request_id: str,
+        decision: Decision,
+        prompt: str,
+        take: Callable[[Observed], None],
+        answered: Callable[[Asked, Observed], None] | None = None,
     ) -> None:
+        """Looks on at one request.
+
+        Args:
+            request_id: As the decision log has it.
+            decision: What was decided.
+            prompt: The latest user turn.
+            take: Called with each answer at its end; must not wait.
+            answered: Called once, with the first answer of the first call of the engine.
+        """
         self._request_id = request_id
         self._decision = decision
         self._prompt = prompt
         self._take = take
+        self._answered = answered
 
     async def through(
-        self, outputs: AsyncGenerator[Any, None], deltas: bool
+        self, outputs: AsyncGenerator[Any, None], deltas: bool, asked: Asked | None = None
     ) -> AsyncGenerator[Any, None]:
         """Yields vLLM's outputs as they are.
 
         Args:
             outputs: `RequestOutput`s, as the engine client's `generate` gives them.
             deltas: Whether each holds what was added since the last, and not all there is.
+            asked: What they are the answer to.
         """
         answers: dict[int, Answer] = {}
         try:
@@ -66,20 +83,22 @@ class Tap:
                     answers = _Deaf()
                 yield output
         finally:
-            self._hand_over(answers)
+            self._hand_over(answers, asked)
             # Where the client has gone, vLLM frees the request when its own generator is closed.
             await outputs.aclose()
 
-    def _hand_over(self, answers: dict[int, Answer]) -> None:
+    def _hand_over(self, answers: dict[int, Answer], asked: Asked | None) -> None:
         at = time.time()
+        answered, self._answered = self._answered, None
         try:
-            for answer in answers.values():
-                self._take(
-                    Observed(
-                        self._request_id, self._decision, self._prompt, "".join(answer.parts),
-                        answer.finish_reason, answer.tokens, answer.mean_logprob, at,
-                    )
+            for index, answer in answers.items():
+                observed = Observed(
+                    self._request_id, self._decision, self._prompt, "".join(answer.parts),
+                    answer.finish_reason, answer.tokens, answer.mean_logprob, at,
                 )  # fmt: skip
+                self._take(observed)
+                if index == 0 and answered is not None and asked is not None:
+                    answered(asked, observed)
         except Exception:  # as above
             SKIPPED.labels("error").inc()
 

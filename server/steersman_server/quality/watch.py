@@ -11,6 +11,7 @@ from ..monitor.metrics import DecisionMetrics
 from .judging import Judging
 from .quality_metrics import QualityMetrics
 from .sampler import gives_answers, is_sampled
+from .shadows import Shadows
 from .tap import Tap
 
 
@@ -22,6 +23,8 @@ class QualityWatch:
         self.rate = rate
         self.judging = Judging(QualityMetrics(names).judged)
         """`judging.told.append(hook)`: for what follows from judgements."""
+        self.shadows: Shadows | None = None
+        """None where no request is run a second time."""
 
     def tap(
         self, request_id: str, path: str, payload: Mapping[str, Any], decision: Decision
@@ -31,4 +34,7 @@ class QualityWatch:
             return None
         turn = latest_user_turn(path, payload)
         prompt = "" if turn is None else turn.text
-        return Tap(request_id, decision, prompt, self.judging.take)
+        shadows = self.shadows
+        wanted = shadows is not None and shadows.wants(request_id, decision)
+        answered = shadows.answered if shadows is not None and wanted else None
+        return Tap(request_id, decision, prompt, self.judging.take, answered)

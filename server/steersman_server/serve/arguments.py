@@ -80,6 +80,17 @@ def check_public(routes: Sequence[str]) -> None:
             )
 
 
+def check_shadows(shadow: float, sample: float) -> None:
+    """Raises `OperatorError(engine_option_invalid)` for more shadows than answers looked at."""
+    if shadow > sample:
+        raise OperatorError(
+            f"--quality-shadow {shadow:g} is more than --quality-sample {sample:g}: a shadow is "
+            "compared with an answer that is looked at. Give a larger --quality-sample, or fewer "
+            "shadows",
+            code="engine_option_invalid",
+        )
+
+
 def _without_edge(args: Namespace) -> Iterator[str]:
     """Yields options under which requests do not pass the place where steering is decided."""
     if getattr(args, "grpc", False) or getattr(args, "headless", False):

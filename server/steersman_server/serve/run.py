@@ -26,10 +26,18 @@ from steersman_vectors.registry.reader import RegistryReader
 from ..access.settings import ADMIN_KEY_ENV, access_settings, is_loopback
 from ..cli.output import print_warning, print_warnings
 from ..cli.progress import fingerprint_of
-from ..engine.vllm_api import parse_serve_args, run_server
+from ..engine.vllm_api import parse_serve_args, run_server, traces_endpoint
 from ..quality.sampler import QUALITY_SAMPLE
 from ..settings import ServerSettings
-from .arguments import api_keys, check_public, check_reachable, complete, plugin_allowlist
+from ..tracing.installed import check_installed
+from .arguments import (
+    api_keys,
+    check_public,
+    check_reachable,
+    check_shadows,
+    complete,
+    plugin_allowlist,
+)
 from .library import publish, read_library
 
 
@@ -55,6 +63,8 @@ class ServeOptions:
     max_body_mib: int = 16
     quality_sample: float = QUALITY_SAMPLE
     """Share of requests whose answers are judged."""
+    quality_shadow: float = 0.0
+    """Share of requests of which the steered ones are run unsteered too."""
 
 
 def serve(options: ServeOptions) -> None:
@@ -62,6 +72,7 @@ def serve(options: ServeOptions) -> None:
     model_dir = resolve_model_dir(options.model)
     shape = read_shape(model_dir)
     check_public(options.public_routes)
+    check_shadows(options.quality_shadow, options.quality_sample)
     if options.steering.layers != "global":  # which those are, vLLM's view of the config tells
         options.steering.layer_indices(shape.num_layers)
     copy = options.data_dir / "registry-copy" / _copy_name(options.redis_url)
@@ -76,6 +87,7 @@ def serve(options: ServeOptions) -> None:
     given.served_model_name = given.served_model_name or [options.model]
     callers = api_keys(given.api_key, os.environ.pop("VLLM_API_KEY", None))
     args = complete(given, options.steering)
+    check_installed(traces_endpoint(args))
     if args.uds is None:
         check_port_is_free(args.host, args.port)
     digest = fingerprint_of(options.model).digest
@@ -109,6 +121,7 @@ def serve(options: ServeOptions) -> None:
             api_processes=args.api_server_count or 1,
             intents=None if options.intents is None else options.intents.absolute(),
             quality_sample=options.quality_sample,
+            quality_shadow=options.quality_shadow,
             model_names=tuple(args.served_model_name),
             try_it_url=f"http://{args.host}:{args.port}" if options.try_it else None,
         ).to_environment()

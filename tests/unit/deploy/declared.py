@@ -11,7 +11,7 @@ TARGET = frozenset({"instance", "job"})
 """What Prometheus adds to every sample that it scrapes."""
 BELOW_ZERO = {
     *("steering_alpha", "steering_quality_logprob", "steering_quality_logprob_fall"),
-    "steering_quality_variant_logprob",
+    *("steering_quality_variant_logprob", "steering_quality_pair_logprob_fall"),
 }
 """Histograms that may see values below 0: Prometheus' client gives no sum of them."""
 OWN = {

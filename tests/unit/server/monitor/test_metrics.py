@@ -92,6 +92,7 @@ def test_no_histogram_and_no_gauge_knows_a_tenant():
 def test_every_label_of_names_that_operators_make_has_its_bound_on_the_page():
     closed = {"outcome", "code", "worker", "kind", "version", "vllm", "model", "fingerprint"}
     closed |= {"steered", "verdict", "finding", "why", "action"}
+    closed |= {"steered_verdict", "unsteered_verdict"}
     labels = {label for metric in CATALOGUE for label in metric.labels}
     assert labels - closed <= set(page.BOUNDS)
     bounds = {name for name in vars(counted) if name.startswith("MAX_")}

@@ -106,6 +106,16 @@ def test_deltas_however_cut_are_the_whole(drawn):
     asyncio.run(all_kinds())
 
 
+async def test_the_first_answer_of_the_first_call_is_told_with_what_was_asked():
+    told = []
+    tap = Tap("id", STEERED, "", lambda _: None, lambda asked, o: told.append((asked, o.text)))
+    for asked in ("first", "second"):
+        outputs = [output(completion(1, "b", 1, finish="stop")),
+                   output(completion(0, f"a {asked}", 1, finish="stop"))]  # fmt: skip
+        assert [o async for o in tap.through(Engine(outputs).generate(), True, asked)] == outputs
+    assert told == [("first", "a first")]
+
+
 async def test_a_client_that_goes_away_leaves_what_it_got():
     outputs = [output(completion(0, f"{n} ", 1)) for n in range(9)]
     got, seen = await run(outputs, True, stop_after=3)
