@@ -65,7 +65,8 @@ def fenced(text: str) -> str:
     "dress",
     [
         fenced,
-        lambda text: f"<think>They want {{json}}.</think>{text}",
+        lambda text: f'<think>They want {{"prompt": 1}} or ["x"].</think>{text}',
+        lambda text: text if "topics" in text else f'{{"pairs": [{",".join(text.splitlines())}]}}',
         lambda text: text if "topics" in text else f"[{','.join(text.splitlines())}]",
         lambda text: text if "topics" in text else text[:-30],
         lambda text: text[:-30],
