@@ -33,6 +33,7 @@ TOGETHER = (
         "tests/e2e/test_quality",
         "tests/e2e/test_top",
     ),
+    ("tests/e2e/test_demo", "tests/e2e/test_pairs"),
     ("tests/engine/",),
     ("tests/engine_v2/",),
 )
