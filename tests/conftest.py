@@ -34,6 +34,7 @@ TOGETHER = (
         "tests/e2e/test_traces",
         "tests/e2e/test_top",
     ),
+    ("tests/e2e/test_demo", "tests/e2e/test_pairs"),
     ("tests/engine/",),
     ("tests/engine_v2/",),
 )

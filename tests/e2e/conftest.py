@@ -28,6 +28,7 @@ from tests.engine.reference import HuggingFaceReference
 from tests.tiny_model import HIDDEN, build_tiny_llama
 
 START_S = 240
+REPOSITORY = Path(__file__).parents[2]
 QUALITY_SAMPLE = 0.5
 """Of the session's server: requests by their ids, so that tests choose which are sampled."""
 QUALITY_SHADOW = 0.1
@@ -183,6 +184,31 @@ def tenant_server(tiny_model, vector_files, tmp_path_factory):
     said = server.log.read_text(errors="replace")
     assert leaked(said, running.secrets) == []
     assert outlived == [], said[-3000:]
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory):
+    """`steersman demo`, as `make demo` runs it, and the file with what it printed."""
+    folder = tmp_path_factory.mktemp("demo")
+    port = free_port()
+    log = folder / "demo.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [STEERSMAN, "demo", "--port", str(port), "--data-dir", str(folder / "data")],
+            cwd=REPOSITORY, stdout=out, stderr=subprocess.STDOUT, env=ENVIRONMENT,
+        )  # fmt: skip
+    deadline = time.monotonic() + START_S
+    while "End the server: Ctrl-C" not in log.read_text():
+        assert process.poll() is None, log.read_text()[-4000:]
+        assert time.monotonic() < deadline, log.read_text()[-4000:]
+        time.sleep(0.2)
+    family = psutil.Process(process.pid).children(recursive=True)
+    yield f"http://127.0.0.1:{port}", log
+    process.send_signal(signal.SIGINT)
+    process.wait(timeout=60)
+    _, alive = psutil.wait_procs(family, timeout=20)
+    assert alive == []
+    assert family, "the engine and the registry are processes of their own"
 
 
 @pytest.fixture(scope="session")
