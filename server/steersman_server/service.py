@@ -51,6 +51,7 @@ from .openai.models import profiles_of
 from .processes import ProcessBoard, ProcessReport
 from .quality.backoff_actor import BackoffActor
 from .quality.watch import QualityWatch
+from .readout.keeper import ReadoutKeeper
 from .settings import ServerSettings
 from .vector_supply import VectorSupply
 
@@ -102,9 +103,14 @@ class SteeringService:
         )
         counted = CountedSoFar(settings.data_dir / "processes", settings.server_pid)
         self.registry_watch = RegistryWatch(engine.fingerprint, self.standing)
+        readout = ReadoutKeeper(
+            settings.readout, engine.fingerprint, lambda: self.view.snapshot,
+            self.supply.ensure_resident, link.read_out,
+        )  # fmt: skip
         self.engine_watch = EngineWatch(
-            partial(link.status, brief=True), partial(self.processes.is_first, os.getpid()), counted
-        )
+            partial(link.status, brief=True), partial(self.processes.is_first, os.getpid()),
+            counted, readout,
+        )  # fmt: skip
         self._background: list[asyncio.Task[None]] = []
 
     @classmethod
