@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -212,12 +212,14 @@ def _before(owner: type, name: str, first: Callable[..., None]) -> None:
     setattr(owner, name, wrapped)
 
 
-def refused_features(vllm_config: Any, *, token_scale: bool = False) -> list[str]:
+def refused_features(
+    vllm_config: Any, *, token_scale: bool = False, reads: bool = False
+) -> list[str]:
     """Returns what this engine was started with that cannot be steered exactly, and the remedy."""
     return [
         *_refused_speculation(vllm_config),
         *_refused_options(vllm_config),
-        *refused_models(vllm_config.model_config, token_scale=token_scale),
+        *refused_models(vllm_config.model_config, token_scale=token_scale, reads=reads),
     ]
 
 
@@ -262,8 +264,13 @@ def _refused_options(vllm_config: Any) -> Iterator[str]:
         yield "sleep mode, which may discard the rows (remove --enable-sleep-mode)"
 
 
-def refused_models(model_config: Any, *, token_scale: bool = False) -> list[str]:
-    """Returns why this model cannot be steered exactly, as far as its config tells."""
+def refused_models(
+    model_config: Any, *, token_scale: bool = False, reads: bool = False
+) -> list[str]:
+    """Returns why this model cannot be steered exactly, as far as its config tells.
+
+    token_scale: with vectors of that scale. reads: with the residual stream read off its blocks.
+    """
     import torch
 
     refused = []
@@ -279,6 +286,11 @@ def refused_models(model_config: Any, *, token_scale: bool = False) -> list[str]
         refused.append(
             f"scale 'token' on {model_config.architecture}, whose blocks were not verified to "
             "return the residual stream (remove --steering-token-scale)"
+        )
+    if reads and model_config.architecture not in TOKEN_SCALE_ARCHITECTURES:
+        refused.append(
+            f"the residual stream read off {model_config.architecture}, whose blocks were not "
+            "verified to return it (remove --readout; extract with another source)"
         )
     return refused
 
@@ -404,6 +416,36 @@ def num_computed_tokens(runner: Any, num_reqs: int) -> NDArray[np.int32]:
     """Returns int32 `[num_reqs]`: position of each request's first token of this step (a view)."""
     computed: NDArray[np.int32] = runner.input_batch.num_computed_tokens_cpu[:num_reqs]
     return computed
+
+
+def answering_requests(runner: Any, num_reqs: int) -> NDArray[np.bool_]:
+    """Returns bool `[num_reqs]`: whether a token is sampled for each request after a V1 step.
+
+    `discard_request_mask` marks those with tokens left to compute, after a preemption too.
+    """
+    answering: NDArray[np.bool_] = ~runner.discard_request_mask.np[:num_reqs]
+    return answering
+
+
+def answering_in(input_batch: Any, request_states: Any) -> NDArray[np.bool_]:
+    """As `answering_requests`, of a V2 step."""
+    behind = input_batch.num_computed_tokens_np + input_batch.num_scheduled_tokens
+    known = request_states.prefill_len.np[input_batch.idx_mapping_np]
+    answering: NDArray[np.bool_] = behind >= known
+    return answering
+
+
+def draft_tokens(scheduler_output: Any) -> Mapping[str, Any]:
+    """Returns request id -> draft tokens that the step verifies; only requests that have any."""
+    drafts: Mapping[str, Any] = scheduler_output.scheduled_spec_decode_tokens
+    return drafts
+
+
+def is_first_of_its_tensor_parallel_group() -> bool:
+    """Returns whether this worker speaks for those that hold the same residual stream."""
+    from vllm.distributed.parallel_state import get_tp_group
+
+    return int(get_tp_group().rank_in_group) == 0
 
 
 def request_sampling_params(request: Any) -> Any:

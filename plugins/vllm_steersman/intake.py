@@ -62,12 +62,17 @@ def check_engine(vllm_config: Any) -> None:
     config = read_engine_config(vllm_config.additional_config)
     if config is None:
         return
-    refused = compat.refused_features(vllm_config, token_scale=config.token_scale)
+    refused = compat.refused_features(
+        vllm_config, token_scale=config.token_scale, reads=bool(config.readout or config.capture)
+    )
     if refused:
         raise OperatorError(
             "steering is not exact with: " + "; ".join(refused), code="engine_option_unsupported"
         )
-    config.layer_indices(compat.num_hidden_layers(vllm_config), compat.attention_kinds(vllm_config))
+    layers = config.layer_indices(
+        compat.num_hidden_layers(vllm_config), compat.attention_kinds(vllm_config)
+    )
+    config.check_readout(layers)
 
 
 def _bind(input_processor: Any, request: Any, plan: SteeringPlan) -> SteeringPlan:

@@ -52,6 +52,7 @@ from .processes import ProcessBoard, ProcessReport
 from .quality.backoff_actor import BackoffActor
 from .quality.shadows import Shadows
 from .quality.watch import QualityWatch
+from .readout.keeper import ReadoutKeeper
 from .settings import ServerSettings
 from .vector_supply import VectorSupply
 
@@ -110,9 +111,14 @@ class SteeringService:
         )
         counted = CountedSoFar(settings.data_dir / "processes", settings.server_pid)
         self.registry_watch = RegistryWatch(engine.fingerprint, self.standing)
+        readout = ReadoutKeeper(
+            settings.readout, engine.fingerprint, lambda: self.view.snapshot,
+            self.supply.ensure_resident, link.read_out,
+        )  # fmt: skip
         self.engine_watch = EngineWatch(
-            partial(link.status, brief=True), partial(self.processes.is_first, os.getpid()), counted
-        )
+            partial(link.status, brief=True), partial(self.processes.is_first, os.getpid()),
+            counted, readout,
+        )  # fmt: skip
         self.tracing: Tracing | None = None
         """None where nobody wants spans: OpenTelemetry is not even imported."""
         self._background: list[asyncio.Task[None]] = []

@@ -13,6 +13,7 @@ from steersman_vectors.model_dir import ModelShape
 from .access.settings import AccessSettings
 from .access.whole_body import MAX_BODY_BYTES
 from .quality.sampler import QUALITY_SAMPLE
+from .readout.slots import ReadoutSlot
 
 
 class ServerSettings(BaseModel):
@@ -39,6 +40,8 @@ class ServerSettings(BaseModel):
     """Share of requests whose answers are judged, 0 to 1."""
     quality_shadow: float = 0.0
     """Share of requests of which the steered ones are run unsteered too."""
+    readout: tuple[ReadoutSlot, ...] = ()
+    """The vectors that are read out, with their blocks as the engine was started."""
     model_names: tuple[str, ...]
     """Under which the base model is served; the first is the one to tell people."""
     try_it_url: str | None = None

@@ -152,6 +152,7 @@ def server(tiny_model, vector_files, tmp_path_factory):
     running = start(
         tiny_model, data_dir, folder / "server.log", "--quality-sample", str(QUALITY_SAMPLE),
         "--quality-shadow", str(QUALITY_SHADOW),
+        "--readout", "empathy,nobody", "--readout-every", "1",
     )  # fmt: skip
     yield running
     assert running.stop() == [], running.log.read_text()[-3000:]
@@ -167,7 +168,7 @@ def tenant_server(tiny_model, vector_files, tmp_path_factory):
             "--data-dir", folder / "data")  # fmt: skip
     server = start(
         tiny_model, folder / "data", folder / "server.log", "--api-server-count", "2",
-        "--quality-sample", "1",
+        "--quality-sample", "1", "--readout", "empathy,concise",
         env={ADMIN_KEY_ENV: ROOT, "VLLM_SERVER_DEV_MODE": "1"},
     )  # fmt: skip
     running = TenantServer(server)

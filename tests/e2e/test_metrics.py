@@ -127,6 +127,26 @@ def test_requests_are_counted_by_what_was_decided(server):
     assert value(after, "steering_decisions_lost_total") == 0
 
 
+def test_the_read_out_measures_every_answer_token_and_says_what_it_cannot(server):
+    """`nobody` is no vector: told, and everything else goes on."""
+
+    def tone(steered: str, what: str = "tokens") -> float:
+        labels = {"vector": "empathy", "steered": steered, **ONE_WORKER}
+        return value(scrape(server), f"steering_tone_{what}_total", **labels)
+
+    wait_until(lambda: value(scrape(server), "steering_tone_reads", vector="empathy") == 1)
+    assert value(scrape(server), "steering_tone_reads", vector="nobody") == 0
+    assert "readout_reads_nothing" in server.log.read_text()
+    ask(server, steering=False).raise_for_status()
+    wait_until(lambda: tone("no") > 0)
+    before = {steered: tone(steered) for steered in ("no", "yes")}
+    ask(server, steering=False).raise_for_status()
+    ask(server, steering={"vectors": {"empathy": 0.5}}, max_tokens=7).raise_for_status()
+    wait_until(lambda: tone("no") >= before["no"] + 12 and tone("yes") >= before["yes"] + 7)
+    assert (tone("no"), tone("yes")) == (before["no"] + 12, before["yes"] + 7)
+    assert 0 < tone("yes", "units") < tone("yes")
+
+
 def test_steered_tokens_are_counted_exactly(server):
     """Each steered position of prompt and answer once; of the answer's last token there is none."""
 

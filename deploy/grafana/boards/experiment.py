@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from ..declare import (
+    GREEN,
     ORANGE,
+    RED,
     SERVERS,
     WINDOW,
     YELLOW,
@@ -130,10 +132,50 @@ VECTORS = Row(
     ),
 )  # fmt: skip
 
+
+def tone(what: str, steered: str, window: str) -> str:
+    """Returns tokens or units of the read-out per second, of tokens that are steered or are not."""
+    series = f'steering_tone_{what}_total{{{VECTOR}, steered="{steered}"}}'
+    return rate(series, "vector", window)
+
+
+def mean_cos(steered: str) -> str:
+    """Returns the mean cosine that the units of the read-out stand for."""
+    tokens = tone("tokens", steered, "$window")
+    return f"2 * {tone('units', steered, '$window')} / ({tokens} > 0) - 1"
+
+
+TONE = Row(
+    "Tone: what the traffic says (servers with --readout)",
+    (
+        lines(
+            "Tone of answers", "Mean cosine between the residual stream and the vector, of answer "
+            "tokens over the window. Compare a vector's steered line with its unsteered one, or "
+            "one week with another; the height alone means nothing. See docs/readout.md.",
+            Query(top(mean_cos("yes")), "{{vector}}, steered"),
+            Query(top(mean_cos("no")), "{{vector}}, unsteered"),
+            width=12, decimals=3,
+        ),
+        lines(
+            "Tokens measured", "Answer tokens per second that the read-out has measured, of one "
+            "engine step in --readout-every. Few tokens make a line that shakes.",
+            Query(top(tone("tokens", "yes", "$__rate_interval")), "{{vector}}, steered"),
+            Query(top(tone("tokens", "no", "$__rate_interval")), "{{vector}}, unsteered"),
+            low=0.0,
+        ),
+        bars(
+            "Measured now", "1: the slot measures the vector that its name stands for. 0: it "
+            "measures nothing; the server's log tells why (`readout_reads_nothing`).",
+            Query(top(f"min by (vector) (steering_tone_reads{{{VECTOR}}})"), "{{vector}}"),
+            width=4, low=0.0, high=1.0, decimals=0, base=RED, steps=((1.0, GREEN),),
+        ),
+    ),
+)  # fmt: skip
+
 BOARD = Dashboard(
     "steersman-experiment", "Steersman: vector and experiment",
     "What a vector does, and the variants of a flag beside each other.",
-    (EXPERIMENT, VECTORS),
+    (EXPERIMENT, VECTORS, TONE),
     (
         SERVERS,
         Variable("flag", "Flag", "label_values(steering_flag_variants_total, flag)", many=False),

@@ -105,6 +105,19 @@ QualityShadow = Annotated[
         "compare the answers; part of the sample. Costs their forward passes. Default: none.",
     ),
 ]
+Readout = Annotated[
+    str | None,
+    typer.Option(
+        "--readout",
+        metavar="VECTORS",
+        help="Measure how far the traffic's residual stream points along these vectors, such as "
+        "empathy,concise@prod, each at its first decoder block or at one that is named: "
+        "empathy:14. See docs/readout.md. Default: none.",
+    ),
+]
+ReadoutEvery = Annotated[
+    int, typer.Option("--readout-every", min=1, help="Of so many engine steps one is measured.")
+]
 DEMO_VLLM_ARGS = (
     *("--max-model-len", "2048", "--max-num-seqs", "64", "--enforce-eager"),
     # Of the memory; by default vLLM does not start where more than 8% is in use.
@@ -132,8 +145,12 @@ def register(app: typer.Typer) -> None:
         max_body_mib: MaxBody = 16,
         quality_sample: QualitySample = QUALITY_SAMPLE,
         quality_shadow: QualityShadow = 0.0,
+        readout: Readout = None,
+        readout_every: ReadoutEvery = 8,
     ) -> None:
         from steersman_vectors.engine_contract import EngineSteering, parse_layers
+
+        from ..readout.slots import parse_slots
 
         if model.startswith("-"):
             raise CallerError(
@@ -144,7 +161,9 @@ def register(app: typer.Typer) -> None:
         from ..serve.run import serve as run
 
         steering = EngineSteering(
-            layers=parse_layers(steering_layers), token_scale=steering_token_scale
+            layers=parse_layers(steering_layers),
+            token_scale=steering_token_scale,
+            readout_every=readout_every,
         )
         run(
             ServeOptions(
@@ -160,6 +179,7 @@ def register(app: typer.Typer) -> None:
                 max_body_mib=max_body_mib,
                 quality_sample=quality_sample,
                 quality_shadow=quality_shadow,
+                readout=() if readout is None else parse_slots(readout),
             )
         )
 

@@ -27,6 +27,7 @@ from uuid import uuid4
 from steersman_vectors.engine_contract import (
     RPC_LOAD,
     RPC_LOADED,
+    RPC_READOUT,
     RPC_STATUS,
     RPC_UNLOAD,
     intake_of,
@@ -40,6 +41,7 @@ from .asked import Asked, EngineLoad
 from .vllm_api import (
     LOWEST_PRIORITY,
     REPEATED,
+    RpcArgument,
     ask_workers,
     asking_for_logprobs,
     engine_load,
@@ -163,6 +165,13 @@ class EngineLink:
                 task.add_done_callback(partial(self._loaded, digest))
             await asyncio.shield(task)
 
+    async def read_out(self, digests: Sequence[str | None]) -> list[dict[str, Any]]:
+        """Has each slot of the read-out measure a resident vector, or nothing for None.
+
+        Returns what each worker's slots measure now; raises `OperatorError(engine_unavailable)`.
+        """
+        return await self._ask(RPC_READOUT, list(digests))
+
     async def forget(self, digests: Iterable[str]) -> None:
         """Returns when no worker holds the vectors any more; no request may be using them."""
         for digest in digests:
@@ -223,7 +232,7 @@ class EngineLink:
                 code="vector_corrupt",
             )
 
-    async def _ask(self, method: str, *args: bytes | str) -> list[dict[str, Any]]:
+    async def _ask(self, method: str, *args: RpcArgument) -> list[dict[str, Any]]:
         """Returns the workers' answers; raises `OperatorError(engine_unavailable)`."""
         asked = ask_workers(self._client, method, args, RPC_TIMEOUT_S)
         try:

@@ -18,6 +18,8 @@ from steersman_vectors.errors import OperatorError
 
 from .asked import EngineLoad
 
+RpcArgument = bytes | str | list[str | None]
+
 
 def parse_serve_args(argv: Sequence[str]) -> Namespace:
     """Returns the arguments of `vllm serve`; a wrong one ends the process with its usage.
@@ -149,7 +151,7 @@ def knows_logprobs(engine_client: Any) -> bool:
 
 
 async def ask_workers(
-    engine_client: Any, method: str, args: Sequence[bytes | str], timeout_s: float
+    engine_client: Any, method: str, args: Sequence[RpcArgument], timeout_s: float
 ) -> list[Any]:
     """Returns the answers of all workers, of every data-parallel engine in the order of ranks.
 

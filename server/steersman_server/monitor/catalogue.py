@@ -185,6 +185,23 @@ LOAD_SECONDS = _counter(
     ENGINE, "steering_vector_load_seconds", "Time to make vectors resident, beside the steps.",
     "worker",
 )  # fmt: skip
+TONE_TOKENS = _counter(
+    ENGINE, "steering_tone_tokens",
+    "Answer tokens that the read-out has measured. steered: yes, by any vector; no.",
+    "worker", "vector", "steered",
+)  # fmt: skip
+TONE_UNITS = _counter(
+    ENGINE, "steering_tone_units",
+    "Sum over these tokens of (1 + cos) / 2, cos between the residual stream and the vector: "
+    "mean cos = 2 * rate(units) / rate(tokens) - 1.",
+    "worker", "vector", "steered",
+)  # fmt: skip
+TONE_READS = _gauge(
+    ENGINE, "steering_tone_reads",
+    "1 while the read-out measures the vector that its name stands for; 0 while it measures "
+    "nothing, for which the log tells the reason.", "vector",
+    together="mostrecent",
+)  # fmt: skip
 ENGINE_ERRORS = _counter(
     ENGINE, "steering_engine_errors", "Questions that the workers did not answer.", "code"
 )
