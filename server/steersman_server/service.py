@@ -50,6 +50,7 @@ from .openai.body import Body, check_beside
 from .openai.models import profiles_of
 from .processes import ProcessBoard, ProcessReport
 from .quality.backoff_actor import BackoffActor
+from .quality.logprob_gate import LogprobGate
 from .quality.watch import QualityWatch
 from .settings import ServerSettings
 from .vector_supply import VectorSupply
@@ -88,7 +89,10 @@ class SteeringService:
         self.limits = Limits(settings.api_processes)
         self.metrics = DecisionMetrics()
         self.decisions = DecisionLog(settings.data_dir, DECISIONS_LOST.inc)
-        self.quality = QualityWatch(settings.quality_sample, self.metrics)
+        self.quality = QualityWatch(
+            settings.quality_sample, self.metrics,
+            LogprobGate(settings.quality_logprob_share, settings.api_processes),
+        )  # fmt: skip
         self.view = View(registry.snapshot, Configuration.of(registry.snapshot.documents))
         self.store = RegistryStore(settings.registry_url, known=lambda: registry.snapshot)
         """For operators; nothing that a request needs goes through it."""

@@ -12,6 +12,7 @@ from steersman_vectors.model_dir import ModelShape
 
 from .access.settings import AccessSettings
 from .access.whole_body import MAX_BODY_BYTES
+from .quality.logprob_gate import LOGPROB_SHARE
 from .quality.sampler import QUALITY_SAMPLE
 
 
@@ -37,6 +38,8 @@ class ServerSettings(BaseModel):
     """The intent classifier: a folder or a file; None without one."""
     quality_sample: float = QUALITY_SAMPLE
     """Share of requests whose answers are judged, 0 to 1."""
+    quality_logprob_share: float = LOGPROB_SHARE
+    """Share of time in which one of these asks for log-probabilities; 1: all of them do."""
     model_names: tuple[str, ...]
     """Under which the base model is served; the first is the one to tell people."""
     try_it_url: str | None = None

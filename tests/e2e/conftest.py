@@ -147,7 +147,13 @@ def server(tiny_model, vector_files, tmp_path_factory):
     run("vectors", "import", file, "--name", "empathy", "--model", tiny_model,
         "--data-dir", data_dir)  # fmt: skip
     running = start(
-        tiny_model, data_dir, folder / "server.log", "--quality-sample", str(QUALITY_SAMPLE)
+        tiny_model,
+        data_dir,
+        folder / "server.log",
+        "--quality-sample",
+        str(QUALITY_SAMPLE),
+        "--quality-logprob-share",
+        "1",
     )
     yield running
     assert running.stop() == [], running.log.read_text()[-3000:]
@@ -163,7 +169,7 @@ def tenant_server(tiny_model, vector_files, tmp_path_factory):
             "--data-dir", folder / "data")  # fmt: skip
     server = start(
         tiny_model, folder / "data", folder / "server.log", "--api-server-count", "2",
-        "--quality-sample", "1",
+        "--quality-sample", "1", "--quality-logprob-share", "1",
         env={ADMIN_KEY_ENV: ROOT, "VLLM_SERVER_DEV_MODE": "1"},
     )  # fmt: skip
     running = TenantServer(server)

@@ -9,6 +9,7 @@ import typer
 
 from steersman_vectors.errors import CallerError, OperatorError
 
+from ..quality.logprob_gate import LOGPROB_SHARE
 from ..quality.sampler import QUALITY_SAMPLE
 from .options import DataDir, RedisUrl, expand_data_dir
 
@@ -95,6 +96,16 @@ QualitySample = Annotated[
         "the like; 0 for none. See docs/quality.md.",
     ),
 ]
+QualityLogprobShare = Annotated[
+    float,
+    typer.Option(
+        "--quality-logprob-share",
+        min=0.0,
+        max=1.0,
+        help="Share of time in which one of these requests may have the engine work out "
+        "log-probabilities, which costs every request in its batch; 1 for all of them, 0 for none.",
+    ),
+]
 DEMO_VLLM_ARGS = (
     *("--max-model-len", "2048", "--max-num-seqs", "64", "--enforce-eager"),
     # Of the memory; by default vLLM does not start where more than 8% is in use.
@@ -121,6 +132,7 @@ def register(app: typer.Typer) -> None:
         public_route: PublicRoutes = None,
         max_body_mib: MaxBody = 16,
         quality_sample: QualitySample = QUALITY_SAMPLE,
+        quality_logprob_share: QualityLogprobShare = LOGPROB_SHARE,
     ) -> None:
         from steersman_vectors.engine_contract import EngineSteering, parse_layers
 
@@ -148,6 +160,7 @@ def register(app: typer.Typer) -> None:
                 intents=intents,
                 max_body_mib=max_body_mib,
                 quality_sample=quality_sample,
+                quality_logprob_share=quality_logprob_share,
             )
         )
 

@@ -30,6 +30,7 @@ from steersman_vectors.plan import EXTRA_ARGS_KEY, SteeringPlan
 from .vllm_api import (
     ask_workers,
     asking_for_logprobs,
+    asks_for_logprobs,
     gives_deltas,
     knows_logprobs,
     one_greedy_token,
@@ -45,9 +46,13 @@ class OutputTap(Protocol):
     """Looks on while the engine answers; the outputs go through unchanged."""
 
     def through(
-        self, outputs: AsyncGenerator[Any, None], deltas: bool
+        self, generate: Callable[[bool], AsyncGenerator[Any, None]], *, deltas: bool, may_ask: bool
     ) -> AsyncGenerator[Any, None]:
-        """Yields vLLM's outputs; `deltas`: each holds what was added since the last."""
+        """Yields vLLM's outputs.
+
+        generate: gives them; told whether to ask for log-probabilities. deltas: each output holds
+        what was added since the last. may_ask: there are any, and the client has not asked.
+        """
         ...
 
 
@@ -189,11 +194,13 @@ class EngineLink:
         with_plan(sampling_params, running.plan)
         if running.tap is None:
             return self._generate(prompt, sampling_params, *args, **kwargs)
-        if knows_logprobs(self._client):
-            sampling_params = asking_for_logprobs(sampling_params)
-        deltas = gives_deltas(sampling_params)
-        outputs = self._generate(prompt, sampling_params, *args, **kwargs)
-        return running.tap.through(outputs, deltas)
+
+        def generate(ask: bool) -> Any:
+            params = asking_for_logprobs(sampling_params) if ask else sampling_params
+            return self._generate(prompt, params, *args, **kwargs)
+
+        may_ask = knows_logprobs(self._client) and not asks_for_logprobs(sampling_params)
+        return running.tap.through(generate, deltas=gives_deltas(sampling_params), may_ask=may_ask)
 
 
 def with_plan(sampling_params: Any, plan: SteeringPlan | None) -> None:

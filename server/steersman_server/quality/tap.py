@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import AsyncGenerator, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..admission.decision import Decision
 from ..monitor.catalogue import SKIPPED
+from .logprob_gate import LogprobGate
 from .observed import Observed
 
 
@@ -40,35 +42,44 @@ class Tap:
     """One sampled request; `through` is called for every time that it asks the engine."""
 
     def __init__(
-        self, request_id: str, decision: Decision, prompt: str, take: Callable[[Observed], None]
+        self,
+        request_id: str,
+        decision: Decision,
+        prompt: str,
+        take: Callable[[Observed], None],
+        gate: LogprobGate,
     ) -> None:
         self._request_id = request_id
         self._decision = decision
         self._prompt = prompt
         self._take = take
+        self._gate = gate
 
     async def through(
-        self, outputs: AsyncGenerator[Any, None], deltas: bool
+        self, generate: Callable[[bool], AsyncGenerator[Any, None]], *, deltas: bool, may_ask: bool
     ) -> AsyncGenerator[Any, None]:
-        """Yields vLLM's outputs as they are.
+        """Yields vLLM's outputs as they are; asks for none before the first is wanted.
 
         Args:
-            outputs: `RequestOutput`s, as the engine client's `generate` gives them.
+            generate: Gives `RequestOutput`s; told whether to ask for log-probabilities too.
             deltas: Whether each holds what was added since the last, and not all there is.
+            may_ask: Whether log-probabilities can be had that the client has not asked for.
         """
         answers: dict[int, Answer] = {}
-        try:
-            async for output in outputs:
-                try:
-                    note(answers, output, deltas)
-                except Exception:  # whatever it is, the client's answer goes on
-                    SKIPPED.labels("error").inc()
-                    answers = _Deaf()
-                yield output
-        finally:
-            self._hand_over(answers)
-            # Where the client has gone, vLLM frees the request when its own generator is closed.
-            await outputs.aclose()
+        with self._gate.turn() if may_ask else nullcontext(False) as asks:
+            outputs = generate(asks)
+            try:
+                async for output in outputs:
+                    try:
+                        note(answers, output, deltas)
+                    except Exception:  # whatever it is, the client's answer goes on
+                        SKIPPED.labels("error").inc()
+                        answers = _Deaf()
+                    yield output
+            finally:
+                self._hand_over(answers)
+                # Where the client has gone, vLLM frees the request when its generator is closed.
+                await outputs.aclose()
 
     def _hand_over(self, answers: dict[int, Answer]) -> None:
         at = time.time()

@@ -27,6 +27,7 @@ from ..access.settings import ADMIN_KEY_ENV, access_settings, is_loopback
 from ..cli.output import print_warning, print_warnings
 from ..cli.progress import fingerprint_of
 from ..engine.vllm_api import parse_serve_args, run_server
+from ..quality.logprob_gate import LOGPROB_SHARE
 from ..quality.sampler import QUALITY_SAMPLE
 from ..settings import ServerSettings
 from .arguments import api_keys, check_public, check_reachable, complete, plugin_allowlist
@@ -55,6 +56,8 @@ class ServeOptions:
     max_body_mib: int = 16
     quality_sample: float = QUALITY_SAMPLE
     """Share of requests whose answers are judged."""
+    quality_logprob_share: float = LOGPROB_SHARE
+    """Share of time in which one of them asks for log-probabilities."""
 
 
 def serve(options: ServeOptions) -> None:
@@ -109,6 +112,7 @@ def serve(options: ServeOptions) -> None:
             api_processes=args.api_server_count or 1,
             intents=None if options.intents is None else options.intents.absolute(),
             quality_sample=options.quality_sample,
+            quality_logprob_share=options.quality_logprob_share,
             model_names=tuple(args.served_model_name),
             try_it_url=f"http://{args.host}:{args.port}" if options.try_it else None,
         ).to_environment()
