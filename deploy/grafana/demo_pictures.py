@@ -1,8 +1,9 @@
 """Draws docs/dashboards/*.png from a demo load: `make dashboard-pictures`.
 
 Starts the demo's server and a Prometheus on free loopback ports and sends some minutes of traffic:
-three tenants, an A/B test of a dose, one tenant that is steered too much, refusals, intents. Then
-it draws every dashboard, and ends both.
+an A/B test of a dose, a tenant that is steered too much until it is backed off, one whose vector
+was retired, refusals, intents, vectors that are published. Then it draws every dashboard, and ends
+both.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import json
 import os
 import random
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import numpy as np
 import openai
 
 from steersman_vectors.formats import native
@@ -49,6 +50,10 @@ VARIANTS = {"mild": 0.3, "control": 0.0, "strong": 1.0}
 UNBOUNDED = "empathy-unbounded"
 """The demo's vector with a card that lets a request name far too much of it."""
 TOO_MUCH = 12.0
+RETIRED = "seasonal"
+"""A tenant's default, retired: it is served unsteered."""
+BACKOFF = {"max_degenerate_rate": 0.05, "window_s": 60, "cooldown_s": 60}
+CHANGE_EVERY_S = 20.0
 START_S = 600.0
 
 
@@ -80,7 +85,7 @@ def process(command: list[str], log: Path, ready: str, **env: str) -> Iterator[N
             time.sleep(0.5)
         yield
     finally:
-        running.send_signal(signal.SIGINT)
+        running.terminate()  # and not Ctrl-C's signal, which a job in the background ignores
         running.wait(timeout=60)
 
 
@@ -107,6 +112,7 @@ def served(folder: Path) -> Iterator[str]:
         STEERSMAN, "serve", "vectors/demo-model", "--port", url.rpartition(":")[2],
         "--data-dir", str(folder / "data"), "--library", "vectors/library",
         "--served-model-name", "demo", "--intents", "server/steersman_server/intent/demo",
+        "--quality-sample", "1", "--quality-logprob-share", "1",
     ]  # fmt: skip
     env = {"STEERSMAN_ADMIN_KEY": ADMIN, "VLLM_CPU_KVCACHE_SPACE": "1"}
     with process(command, folder / "server.log", f"{url}/health", **env):
@@ -149,19 +155,22 @@ def furnish(server: str) -> dict[str, str]:
                 raise RuntimeError(f"{method} {path}: {reply.text}")
             return reply.json()
 
-        pushed = admin.post(
-            "/import", content=native.dumps(unbounded()), params={"name": UNBOUNDED}
-        )
-        pushed.raise_for_status()
+        push(admin, unbounded(), UNBOUNDED)
         shares = [["mild", 25], ["control", 50], ["strong", 25]]
         send("PUT", f"/flags/{FLAG}", {
             "state": "ENABLED", "variants": VARIANTS, "defaultVariant": "control",
             "targeting": {"fractional": shares},
         })  # fmt: skip
-        trial = {"rules": [{"name": "trial", "steer": {"vectors": {"empathy": {"flag": FLAG}}}}]}
         keys = {}
+        push(admin, seasonal(1), RETIRED)
+        send("POST", "/tenants", {"name": "museum", "vectors": [RETIRED], "on_unavailable": "base",
+                                  "default": {"vectors": {RETIRED: 0.5}}})  # fmt: skip
+        keys["museum"] = send("POST", "/keys", {"tenant": "museum"})["key"]
+        send("POST", "/retire", {"vector": f"{RETIRED}@1"})
+        trial = {"rules": [{"name": "trial", "steer": {"vectors": {"empathy": {"flag": FLAG}}}}]}
         for tenant in ("acme", "globex", "toomuch"):
-            send("POST", "/tenants", {"name": tenant, "vectors": ["*"]})
+            own = {"backoff": BACKOFF} if tenant == "toomuch" else {}
+            send("POST", "/tenants", {"name": tenant, "vectors": ["*"], **own})
             keys[tenant] = send("POST", "/keys", {"tenant": tenant})["key"]
             send("POST", "/flags/steering-override/set", {"variant": "on", "tenant": tenant})
         for tenant in ("acme", "globex"):
@@ -176,6 +185,32 @@ def unbounded() -> SteeringVector:
     return SteeringVector(card, made.directions)
 
 
+def seasonal(number: int) -> SteeringVector:
+    """Returns a vector unlike all others, of the demo's shape."""
+    made = native.load(ROOT / "vectors/library/empathy/vector.safetensors")
+    card = made.card.model_copy(update={"name": RETIRED})
+    turned = {i: np.roll(d, number) for i, d in made.directions.items()}
+    return SteeringVector(card, turned)
+
+
+def push(admin: httpx.Client, vector: SteeringVector, name: str) -> None:
+    """Publishes a vector."""
+    reply = admin.post("/import", content=native.dumps(vector), params={"name": name})
+    if not reply.is_success:
+        raise RuntimeError(f"{name}: {reply.text}")
+
+
+def operate(server: str, until: float) -> None:
+    """Publishes a vector now and then, which nobody's requests name."""
+    headers = {"authorization": f"Bearer {ADMIN}"}
+    with httpx.Client(base_url=f"{server}/admin/v1", headers=headers, timeout=60) as admin:
+        number = 2
+        while time.monotonic() < until:
+            time.sleep(CHANGE_EVERY_S)
+            push(admin, seasonal(number), "campaign")
+            number += 1
+
+
 def drive(server: str, keys: dict[str, str], seconds: float) -> None:
     """Sends traffic from a few clients at once until the time is over."""
     until = time.monotonic() + seconds
@@ -183,6 +218,7 @@ def drive(server: str, keys: dict[str, str], seconds: float) -> None:
         threading.Thread(target=client, args=(server, tenant, key, until, seed))
         for seed, (tenant, key) in enumerate([*keys.items(), ("acme", keys["acme"])])
     ]
+    clients.append(threading.Thread(target=operate, args=(server, until)))
     for one in clients:
         one.start()
     for one in clients:
@@ -209,6 +245,8 @@ def client(server: str, tenant: str, key: str, until: float, seed: int) -> None:
 def chosen(tenant: str, draws: random.Random) -> object:
     """Returns the steering field of a request, or None for none."""
     luck = draws.random()
+    if tenant == "museum":
+        return None
     if tenant == "toomuch":
         return {"vectors": {UNBOUNDED: TOO_MUCH if luck < 0.7 else 1.0}}
     if luck < 0.1:

@@ -1,4 +1,4 @@
-"""One engine in a process of its own: decode steps with and without a request that asks for logprobs.
+"""One engine in a process of its own: steps with and without a request that asks for logprobs.
 
     python -m tests.bench.logprob_engine OPTIONS
 

@@ -45,7 +45,7 @@ class Silent:
 
 def service(folder: Path, watched: str) -> SteeringService:
     """Returns a process's service on an engine that holds every vector at once."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     settings = ServerSettings(
         registry_url="unix:///none", fingerprint=ENGINE.fingerprint, shape=ModelShape(4, 4),
         data_dir=folder, registry_copy=folder / "copy", server_pid=1, model_names=("tiny",),
