@@ -159,8 +159,9 @@ def _verdict(record: dict[str, Any]) -> list[str]:
     always = record["step_us"]["counting"] / 1e6 / step_s + question_s / EVERY_S
     of_engine = {(row["shape"], row["vocabulary"]): added(row) * LOGPROB_SHARE + always
                  for row in record["steps"]}  # fmt: skip
-    took, whole = record["request_us"], _whole_request_us()
-    more = median(a - b for a, b in zip(took[QUALITY], took[NOTHING], strict=True)) / whole
+    took = record["request_us"]
+    more_us = median(a - b for a, b in zip(took[QUALITY], took[NOTHING], strict=True))
+    of_process, of_cores = more_us / _whole_request_us(), more_us / _cores_us()
     lines = [
         "## Together, by default",
         "",
@@ -170,8 +171,11 @@ def _verdict(record: dict[str, Any]) -> list[str]:
         *(f"- {shape}, vocabulary {vocabulary:,}: {share:.2%}, {_met(share)}"
           for (shape, vocabulary), share in of_engine.items()),
         "",
-        f"Where the API processes limit it: {more:.2%} of what they do for a request of {TOKENS} "
-        f"tokens, {_met(more)}.",
+        f"Where the cores limit it, which API process and engine share, as on the server's page: "
+        f"{of_cores:.2%} of what they do for a request of {TOKENS} tokens, {_met(of_cores)}.",
+        "",
+        f"Where an API process limits it: {of_process:.2%} of what it does for such a request, "
+        f"{_met(of_process)}.",
         "",
         "The larger the model beside its vocabulary, the smaller the first: models that are served "
         "are some tens to thousands of times larger than these. `--quality-logprob-share 0` takes "
@@ -186,9 +190,18 @@ def _met(share: float) -> str:
 
 def _whole_request_us() -> float:
     """Returns what the API process spends on a request, of the server's own page."""
+    return 1e3 * median(row["cpu_ms"] for row in _of_server_page())
+
+
+def _cores_us() -> float:
+    """Returns what all cores of that page's machine, of which there are two, spend on one."""
+    return 2e6 / median(row["per_s"] for row in _of_server_page())
+
+
+def _of_server_page() -> list[dict[str, Any]]:
     target, kind = REQUEST_COST
     rows = json.loads((OUT / "server.json").read_text())["rows"]
-    return 1e3 * median(r["cpu_ms"] for r in rows if (r["target"], r["load"]) == (target, kind))
+    return [row for row in rows if (row["target"], row["load"]) == (target, kind)]
 
 
 def spread(values: Sequence[float], form: str) -> str:
