@@ -66,4 +66,5 @@ def wilson(part: str, whole: str, side: int) -> str:
     p = f"clamp(({part} or {whole} * 0) / {n}, 0, 1)"
     sign = "+" if side > 0 else "-"
     root = f"sqrt({p} * (1 - {p}) / {n} + {z2} / (4 * {n} * {n}))"
-    return f"({p} + {z2} / (2 * {n}) {sign} {Z} * {root}) / (1 + {z2} / {n})"
+    # Of 0 in n the lower bound is 0, or in floating point a little below.
+    return f"clamp(({p} + {z2} / (2 * {n}) {sign} {Z} * {root}) / (1 + {z2} / {n}), 0, 1)"
