@@ -58,7 +58,7 @@ BACKOFF = {"max_degenerate_rate": 0.05, "window_s": 60, "cooldown_s": 45}
 CHANGE_EVERY_S = 20.0
 LAST_S = 5.0
 """In which clients end, one after the other: not shown."""
-COLOURS = 96
+COLOURS = 224
 START_S = 600.0
 
 
