@@ -50,6 +50,7 @@ from .openai.body import Body, check_beside
 from .openai.models import profiles_of
 from .processes import ProcessBoard, ProcessReport
 from .quality.backoff_actor import BackoffActor
+from .quality.logprob_gate import LogprobGate
 from .quality.shadows import Shadows
 from .quality.watch import QualityWatch
 from .readout.keeper import ReadoutKeeper
@@ -93,7 +94,10 @@ class SteeringService:
         self.limits = Limits(settings.api_processes)
         self.metrics = DecisionMetrics()
         self.decisions = DecisionLog(settings.data_dir, DECISIONS_LOST.inc)
-        self.quality = QualityWatch(settings.quality_sample, self.metrics)
+        self.quality = QualityWatch(
+            settings.quality_sample, self.metrics,
+            LogprobGate(settings.quality_logprob_share, settings.api_processes),
+        )  # fmt: skip
         if settings.quality_shadow > 0.0:
             self.quality.shadows = Shadows(
                 settings.quality_shadow, link, self.quality.judging.take, settings.api_processes

@@ -151,6 +151,7 @@ def server(tiny_model, vector_files, tmp_path_factory):
         "--data-dir", data_dir)  # fmt: skip
     running = start(
         tiny_model, data_dir, folder / "server.log", "--quality-sample", str(QUALITY_SAMPLE),
+        "--quality-logprob-share", "1",
         "--quality-shadow", str(QUALITY_SHADOW),
         "--readout", "empathy,nobody", "--readout-every", "1",
     )  # fmt: skip
@@ -168,7 +169,8 @@ def tenant_server(tiny_model, vector_files, tmp_path_factory):
             "--data-dir", folder / "data")  # fmt: skip
     server = start(
         tiny_model, folder / "data", folder / "server.log", "--api-server-count", "2",
-        "--quality-sample", "1", "--readout", "empathy,concise",
+        "--quality-sample", "1", "--quality-logprob-share", "1",
+        "--readout", "empathy,concise",
         env={ADMIN_KEY_ENV: ROOT, "VLLM_SERVER_DEV_MODE": "1"},
     )  # fmt: skip
     running = TenantServer(server)

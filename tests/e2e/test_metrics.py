@@ -21,12 +21,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 PAGE = (Path(__file__).parents[2] / "docs/metrics.md").read_text()
 NEEDS = {
-    "steering_registry_errors_total": "a registry that fails",
-    "steering_engine_errors_total": "an engine that fails",
     "steering_intents_total": "a classifier, which the two-process server has not",
     "steering_safety_overrides_total": "a classifier, which the two-process server has not",
-    "steering_quality_skipped_total": "a judge that cannot keep up",
-    "steering_quality_pairs_total": "requests that are run a second time",
     "steering_backoffs_total": "a tenant that is backed off",
 }
 """Metrics that are absent where several processes serve until that happens."""

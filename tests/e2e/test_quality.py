@@ -188,13 +188,12 @@ def test_known_traffic_is_counted(server):
     assert {key[1] for key in vectors} == {"empathy"}
     assert rise["steering_quality_answer_tokens_count", "yes"] == 2
     assert rise["steering_quality_answer_tokens_sum", "yes"] == 24
-    assert rise["steering_quality_logprob_count", "no"] == 3
-    assert rise["steering_quality_logprob_bucket", "0.0", "no"] == 3  # every one below 0
-    assert rise["steering_quality_logprob_bucket", "-8.0", "no"] == 0
+    assert rise["steering_quality_nll_count", "no"] == 3
+    assert 0 < rise["steering_quality_nll_sum", "no"] < 3 * 8
 
 
 PAIRS = "steering_quality_pairs_total"
-FALL = "steering_quality_pair_logprob_fall_bucket"
+RISE = "steering_quality_pair_nll_rise_bucket"
 
 
 def paired(found: Counter[tuple[str, ...]]) -> float:
@@ -232,14 +231,14 @@ def test_a_pair_is_of_the_answers_that_clients_get_with_and_without_steering(ser
     requests = sum_of(server, "steering_requests_total")
     before = settled(server)
     strong = {"steering": {"vectors": {"empathy": 2.0}}}
-    fall = unsteered - mean(strong, shadowed_id(True))
-    assert abs(fall) > 0.01
+    nll_rise = unsteered - mean(strong, shadowed_id(True))
+    assert abs(nll_rise) > 0.01
     wait_until(lambda: paired(counters(server)) == paired(before) + 1)
     after = settled(server)
     assert sum_of(server, "steering_requests_total") == requests + 1
-    rose = {float(key[1]) for key in after if key[0] == FALL and after[key] > before[key]}
-    bounds = {float(key[1]) for key in after if key[0] == FALL}
-    assert rose == {bound for bound in bounds if bound >= fall}
+    rose = {float(key[1]) for key in after if key[0] == RISE and after[key] > before[key]}
+    bounds = {float(key[1]) for key in after if key[0] == RISE}
+    assert rose == {bound for bound in bounds if bound >= nll_rise}
     ratio = "steering_quality_pair_length_ratio"
     assert after[f"{ratio}_sum",] - before[f"{ratio}_sum",] == 1  # both had 12 tokens
     lines = [json.loads(line) for file in (server.data_dir / "decisions").iterdir()

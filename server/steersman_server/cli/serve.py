@@ -9,6 +9,7 @@ import typer
 
 from steersman_vectors.errors import CallerError, OperatorError
 
+from ..quality.logprob_gate import LOGPROB_SHARE
 from ..quality.sampler import QUALITY_SAMPLE
 from .options import DataDir, RedisUrl, expand_data_dir
 
@@ -118,6 +119,16 @@ Readout = Annotated[
 ReadoutEvery = Annotated[
     int, typer.Option("--readout-every", min=1, help="Of so many engine steps one is measured.")
 ]
+QualityLogprobShare = Annotated[
+    float,
+    typer.Option(
+        "--quality-logprob-share",
+        min=0.0,
+        max=1.0,
+        help="Share of time in which one of these requests may have the engine work out "
+        "log-probabilities, which costs every request in its batch; 1 for all of them, 0 for none.",
+    ),
+]
 DEMO_VLLM_ARGS = (
     *("--max-model-len", "2048", "--max-num-seqs", "64", "--enforce-eager"),
     # Of the memory; by default vLLM does not start where more than 8% is in use.
@@ -147,6 +158,7 @@ def register(app: typer.Typer) -> None:
         quality_shadow: QualityShadow = 0.0,
         readout: Readout = None,
         readout_every: ReadoutEvery = 8,
+        quality_logprob_share: QualityLogprobShare = LOGPROB_SHARE,
     ) -> None:
         from steersman_vectors.engine_contract import EngineSteering, parse_layers
 
@@ -180,6 +192,7 @@ def register(app: typer.Typer) -> None:
                 quality_sample=quality_sample,
                 quality_shadow=quality_shadow,
                 readout=() if readout is None else parse_slots(readout),
+                quality_logprob_share=quality_logprob_share,
             )
         )
 

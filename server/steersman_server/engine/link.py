@@ -44,6 +44,7 @@ from .vllm_api import (
     RpcArgument,
     ask_workers,
     asking_for_logprobs,
+    asks_for_logprobs,
     engine_load,
     gives_deltas,
     is_handed_over,
@@ -63,11 +64,17 @@ class OutputTap(Protocol):
     """Looks on while the engine answers; the outputs go through unchanged."""
 
     def through(
-        self, outputs: AsyncGenerator[Any, None], deltas: bool, asked: Asked
+        self,
+        generate: Callable[[bool], tuple[Asked, AsyncGenerator[Any, None]]],
+        *,
+        deltas: bool,
+        may_ask: bool,
     ) -> AsyncGenerator[Any, None]:
-        """Yields vLLM's outputs; `deltas`: each holds what was added since the last.
+        """Yields vLLM's outputs.
 
-        asked: what they are the answer to.
+        generate: asks the engine, told whether to want log-probabilities too; gives what it asked
+        and the outputs. deltas: each output holds what was added since the last. may_ask: there
+        are log-probabilities, and the client has not asked for them.
         """
         ...
 
@@ -257,12 +264,14 @@ class EngineLink:
             kwargs["trace_headers"] = running.trace.headers(request_id)
         if running.tap is None:
             return self._generate(prompt, sampling_params, request_id, **kwargs)
-        if knows_logprobs(self._client):
-            sampling_params = asking_for_logprobs(sampling_params)
-        deltas = gives_deltas(sampling_params)
-        asked = Asked(prompt, copy(sampling_params), kwargs)
-        outputs = self._generate(prompt, sampling_params, request_id, **kwargs)
-        return running.tap.through(outputs, deltas, asked)
+
+        def generate(ask: bool) -> tuple[Asked, AsyncGenerator[Any, None]]:
+            params = asking_for_logprobs(sampling_params) if ask else sampling_params
+            asked = Asked(prompt, copy(params), kwargs)
+            return asked, self._generate(prompt, params, request_id, **kwargs)
+
+        may_ask = knows_logprobs(self._client) and not asks_for_logprobs(sampling_params)
+        return running.tap.through(generate, deltas=gives_deltas(sampling_params), may_ask=may_ask)
 
 
 def with_plan(sampling_params: Any, plan: SteeringPlan | None) -> None:

@@ -87,12 +87,17 @@ def gives_deltas(sampling_params: Any) -> bool:
     return bool(sampling_params.output_kind.name == "DELTA")
 
 
+def asks_for_logprobs(sampling_params: Any) -> bool:
+    """Returns whether the client asked for log-probabilities of the tokens of its answer."""
+    return sampling_params.logprobs is not None or bool(sampling_params.logprob_token_ids)
+
+
 def asking_for_logprobs(sampling_params: Any) -> Any:
     """Returns sampling params under which the engine sums up its tokens' log-probabilities.
 
     NOTE: a copy. vLLM's routes look at their own afterwards, and tell the client what is in them.
     """
-    if sampling_params.logprobs is not None or sampling_params.logprob_token_ids:
+    if asks_for_logprobs(sampling_params):
         return sampling_params
     asking = copy(sampling_params)
     asking.logprobs = 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 from steersman_vectors.quality.judge import judge
 from steersman_vectors.quality.judgement import Judgement
 
-from ..monitor.catalogue import PAIR_LENGTH_RATIO, PAIR_LOGPROB_FALL, PAIRS
+from ..monitor.catalogue import PAIR_LENGTH_RATIO, PAIR_NLL_MOVED, PAIR_NLL_RISE, PAIRS
+from ..monitor.metrics import sign_of
 from .observed import Observed
 from .pairs import Pair
 
@@ -20,8 +21,9 @@ def count_pair(steered: Observed, unsteered: Observed, judgement: Judgement) -> 
     PAIRS.labels(_verdict(_judged(steered)), _verdict(judgement)).inc()
     if (ratio := pair.length_ratio) is not None:
         PAIR_LENGTH_RATIO.observe(ratio)
-    if (fall := pair.logprob_fall) is not None:
-        PAIR_LOGPROB_FALL.observe(fall)
+    if (rise := pair.nll_rise) is not None:
+        PAIR_NLL_RISE.observe(rise)
+        PAIR_NLL_MOVED.labels(sign_of(rise)).inc(abs(rise))
 
 
 def _judged(observed: Observed) -> Judgement:

@@ -21,7 +21,7 @@ class Pair:
         return self.steered.tokens / self.unsteered.tokens if self.unsteered.tokens else None
 
     @property
-    def logprob_fall(self) -> float | None:
+    def nll_rise(self) -> float | None:
         """Returns `mean ln p(unsteered) - mean ln p(steered)` in nats; None where not known.
 
         Each under the model that gave it.

@@ -9,6 +9,7 @@ from ..admission.decision import Decision
 from ..intent.user_turn import latest_user_turn
 from ..monitor.metrics import DecisionMetrics
 from .judging import Judging
+from .logprob_gate import LogprobGate
 from .quality_metrics import QualityMetrics
 from .sampler import gives_answers, is_sampled
 from .shadows import Shadows
@@ -18,9 +19,10 @@ from .tap import Tap
 class QualityWatch:
     """The sampler, the judging thread and the metrics together."""
 
-    def __init__(self, rate: float, names: DecisionMetrics) -> None:
+    def __init__(self, rate: float, names: DecisionMetrics, gate: LogprobGate) -> None:
         """names: knows which tenants, vectors and flags have a label of their own."""
         self.rate = rate
+        self._gate = gate
         self.judging = Judging(QualityMetrics(names).judged)
         """`judging.told.append(hook)`: for what follows from judgements."""
         self.shadows: Shadows | None = None
@@ -37,4 +39,4 @@ class QualityWatch:
         shadows = self.shadows
         wanted = shadows is not None and shadows.wants(request_id, decision)
         answered = shadows.answered if shadows is not None and wanted else None
-        return Tap(request_id, decision, prompt, self.judging.take, answered)
+        return Tap(request_id, decision, prompt, self.judging.take, self._gate, answered)

@@ -28,6 +28,7 @@ from ..access.settings import ADMIN_KEY_ENV, access_settings, is_loopback
 from ..cli.output import print_warning, print_warnings
 from ..cli.progress import fingerprint_of
 from ..engine.vllm_api import parse_serve_args, run_server, traces_endpoint
+from ..quality.logprob_gate import LOGPROB_SHARE
 from ..quality.sampler import QUALITY_SAMPLE
 from ..readout.slots import ReadoutSlot, with_layers
 from ..settings import ServerSettings
@@ -70,6 +71,8 @@ class ServeOptions:
     """Share of requests of which the steered ones are run unsteered too."""
     readout: tuple[ReadoutSlot, ...] = ()
     """Vectors to read out; the first block of each is found at the start."""
+    quality_logprob_share: float = LOGPROB_SHARE
+    """Share of time in which one of them asks for log-probabilities."""
 
 
 def serve(options: ServeOptions) -> None:
@@ -133,6 +136,7 @@ def serve(options: ServeOptions) -> None:
             quality_sample=options.quality_sample,
             quality_shadow=options.quality_shadow,
             readout=slots,
+            quality_logprob_share=options.quality_logprob_share,
             model_names=tuple(args.served_model_name),
             try_it_url=f"http://{args.host}:{args.port}" if options.try_it else None,
         ).to_environment()

@@ -100,7 +100,8 @@ def test_what_was_asked_is_asked_again_alone_without_its_plan(client, policy):
     seen = []
 
     class Tap:
-        def through(self, outputs, deltas, asked):
+        def through(self, generate, *, deltas, may_ask):
+            asked, outputs = generate(may_ask)
             seen.append(asked)
             return outputs
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from steersman_server.engine.asked import Asked, EngineLoad
 from steersman_server.monitor.catalogue import (
     PAIR_LENGTH_RATIO,
-    PAIR_LOGPROB_FALL,
+    PAIR_NLL_RISE,
     PAIRS,
     SKIPPED,
 )
@@ -195,9 +195,9 @@ def test_half_of_the_places_are_free_or_by_priority_one(unfinished, places, proc
 def test_a_pair_says_how_its_answers_differ():
     pair = Pair(ANSWER, replace(ANSWER, tokens=4, mean_logprob=-0.2))
     assert pair.length_ratio == 1.5
-    assert math.isclose(pair.logprob_fall, 0.3)
+    assert math.isclose(pair.nll_rise, 0.3)
     silent = Pair(ANSWER, replace(ANSWER, tokens=0, mean_logprob=None))
-    assert (silent.length_ratio, silent.logprob_fall) == (None, None)
+    assert (silent.length_ratio, silent.nll_rise) == (None, None)
 
 
 def test_pairs_are_counted_by_both_verdicts_and_by_nobody_elses_hook():
@@ -209,7 +209,7 @@ def test_pairs_are_counted_by_both_verdicts_and_by_nobody_elses_hook():
         return next(s.value for s in family.samples if s.name.endswith("_count"))
 
     before = [count("degenerate", "fine"), count("fine", "fine"),
-              observations(PAIR_LENGTH_RATIO), observations(PAIR_LOGPROB_FALL)]  # fmt: skip
+              observations(PAIR_LENGTH_RATIO), observations(PAIR_NLL_RISE)]  # fmt: skip
     told = []
     judging = Judging(lambda o, j: told.append(o))
     steered = replace(ANSWER, text=LOOP)
@@ -218,6 +218,6 @@ def test_pairs_are_counted_by_both_verdicts_and_by_nobody_elses_hook():
     judging.take(observed(tokens=0, mean_logprob=None), lambda o, j: count_pair(ANSWER, o, j))
     judging.close()
     after = [count("degenerate", "fine"), count("fine", "fine"),
-             observations(PAIR_LENGTH_RATIO), observations(PAIR_LOGPROB_FALL)]  # fmt: skip
+             observations(PAIR_LENGTH_RATIO), observations(PAIR_NLL_RISE)]  # fmt: skip
     assert [b - a for a, b in zip(before, after, strict=True)] == [1, 1, 1, 1]
     assert told == [ANSWER]
