@@ -32,7 +32,7 @@ brackets the quartiles. At default settings: `--quality-sample {sample:g}`,
 STEPS = """\
 ## Steps in which a request asks for log-probabilities
 
-vLLM takes a log-softmax of the whole batch and vocabulary then. Random Llamas of fp32, eager,
+vLLM takes a log-softmax of the whole batch and vocabulary then. Random Llamas of fp32, compiled,
 {batch} requests that decode greedily, one thread. *By default* is `{share:g}` of what it adds,
 since a request asks for that share of time at most. *The same again* is the noise: turns in which
 none asks against turns in which none asks.

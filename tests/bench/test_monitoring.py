@@ -72,7 +72,7 @@ def test_steps_in_which_a_request_asks_for_logprobs(shape, vocabulary, tmp_path)
     (tmp_path / "config.json").write_text(json.dumps(config))
     options = {
         "model": str(tmp_path), "requests": BATCH, "turn": TURN, "turns": TURNS,
-        "more": {"max_model_len": 512, "dtype": "float32", "enforce_eager": True},
+        "more": {"max_model_len": 512, "dtype": "float32"},
     }  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-m", "tests.bench.logprob_engine", json.dumps(options)],
