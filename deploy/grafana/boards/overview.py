@@ -220,6 +220,10 @@ PAIRED = Row(
         lines(
             "Rise of NLL within pairs", "By how much the mean negative log-likelihood of the "
             "steered answer of a pair is above that of the unsteered one, in nats per token.",
+            Query(
+                mean_of_signed("steering_quality_pair_nll_rise{}",
+                               "steering_quality_pair_nll_moved_total{", window="$window"), "mean",
+            ),
             *(
                 Query(
                     quantile(q, "steering_quality_pair_nll_rise{}", window="$window"),
@@ -227,7 +231,8 @@ PAIRED = Row(
                 )
                 for q in (0.5, 0.9)
             ),
-            decimals=2, colours=(("p50", GREEN), ("p90", ORANGE)),
+            unit="nats", decimals=2,
+            colours=(("mean", BLUE), ("p50", GREEN), ("p90", ORANGE)),
         ),
     ),
 )  # fmt: skip

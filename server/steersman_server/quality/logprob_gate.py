@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-LOGPROB_SHARE = 0.1
+LOGPROB_SHARE = 0.03
 """Of time, where nobody says otherwise."""
 
 

@@ -78,5 +78,9 @@ def test_they_are_at_0_before_anything_happens():
     assert at_0("steering_engine_errors", "code") == set(codes.ENGINE)
     assert at_0("steering_quality_findings", "finding") == set(get_args(Finding))
     assert at_0("steering_quality_findings", "steered") == {"yes", "no"}
-    assert at_0("steering_quality_skipped", "why") == {"busy", "error"}
+    assert at_0("steering_quality_skipped", "why") == {
+        "busy",
+        "error",
+        *(f"shadow_{why}" for why in ("busy", "unsuitable", "error")),
+    }
     assert at_0("steering_quality_nll_moved", "sign") == {"positive", "negative"}
