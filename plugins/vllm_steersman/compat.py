@@ -35,6 +35,10 @@ VERIFIED_VERSIONS = (
 )  # fmt: skip
 """Oldest first."""
 OVERRIDE_ENV = "STEERSMAN_ALLOW_VLLM"
+IN_PROCESS_ENV = "VLLM_ENABLE_V1_MULTIPROCESSING"
+CPU_CACHE_ENV = "VLLM_CPU_KVCACHE_SPACE"
+CPU_BLOCK_TOKENS = 128
+BYTES_OF_FP32 = 4
 OFFLINE_STEP_TOKENS = 4096
 """Tokens of one step offline on a CPU, if no prompt needs more."""
 TOKEN_SCALE_ARCHITECTURES = frozenset(
@@ -446,8 +450,8 @@ def serves_token_scale(model_dir: Path) -> bool:
     return ModelConfig(str(model_dir)).architecture in TOKEN_SCALE_ARCHITECTURES
 
 
-def offline_options(max_model_len: int, max_num_seqs: int) -> dict[str, Any]:
-    """Returns options under which a request's seed decides its draws.
+def offline_options(model_dir: Path, max_model_len: int, max_num_seqs: int) -> dict[str, Any]:
+    """Returns options for an engine that nobody else shares, where requests have seeds.
 
     NOTE: a step that prefills a part of a prompt draws a token all the same and throws it away;
     `GPUModelRunner._bookkeeping_sync` then winds the request's generator back by `set_offset`,
@@ -459,16 +463,41 @@ def offline_options(max_model_len: int, max_num_seqs: int) -> dict[str, Any]:
 
     if not current_platform.is_cpu():
         return {}
-    return {
+    options: dict[str, Any] = {
         "enable_chunked_prefill": False,
         "max_num_batched_tokens": max(max_model_len, max_num_seqs, OFFLINE_STEP_TOKENS),
+        # In this process: vLLM is imported once, not three times.
+        "distributed_executor_backend": "uni",
     }
+    if CPU_CACHE_ENV not in os.environ:
+        options["kv_cache_memory_bytes"] = _cache_bytes(model_dir, max_model_len, max_num_seqs)
+    return options
+
+
+def _cache_bytes(model_dir: Path, max_model_len: int, max_num_seqs: int) -> int:
+    """Returns room for all requests at their longest, within a quarter of the free memory.
+
+    vLLM would take 92% of a CPU's memory, and not start where others use some of it.
+    """
+    import psutil
+    from vllm.config import ModelConfig
+
+    config = ModelConfig(str(model_dir), max_model_len=max_model_len)
+    heads = config.get_total_num_kv_heads() * config.get_head_size()
+    values = 2 * heads * config.get_total_num_hidden_layers()
+    tokens = max_num_seqs * (max_model_len + CPU_BLOCK_TOKENS)
+    return int(min(values * BYTES_OF_FP32 * tokens, psutil.virtual_memory().available // 4))
 
 
 def start_llm(model_dir: Path, options: Mapping[str, Any]) -> Any:
     """Returns a `vllm.LLM`; raises `OperatorError(engine_start_failed)`, or why it cannot steer."""
     from vllm import LLM
+    from vllm.platforms import current_platform
 
+    # Read while the engine starts; another of this process may be started otherwise.
+    ours = current_platform.is_cpu() and IN_PROCESS_ENV not in os.environ
+    if ours:
+        os.environ[IN_PROCESS_ENV] = "0"
     try:
         return LLM(str(model_dir), **options)
     except (RuntimeError, ValueError) as error:  # pydantic's are ValueErrors
@@ -477,6 +506,9 @@ def start_llm(model_dir: Path, options: Mapping[str, Any]) -> Any:
             "first error in the log above does (VLLM_LOGGING_LEVEL=INFO for all of it)",
             code="engine_start_failed",
         ) from error
+    finally:
+        if ours:
+            del os.environ[IN_PROCESS_ENV]
 
 
 def end_llm(llm: Any) -> None:

@@ -141,8 +141,9 @@ def open_engine(
         "max_num_seqs": max_num_seqs,
         "max_logprobs": NO_LIMIT,
         "disable_log_stats": True,
+        "use_tqdm_on_load": False,
         "seed": 0,
-        **compat.offline_options(length, max_num_seqs),
+        **compat.offline_options(model_dir, length, max_num_seqs),
         **engine_args(
             "all" if layers is None else tuple(layers),
             token_scale=compat.serves_token_scale(model_dir),
