@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
@@ -19,9 +18,9 @@ from hypothesis import strategies as st
 from steersman_vectors.errors import CallerError, InternalError
 from steersman_vectors.fingerprint import fingerprint
 from steersman_vectors.formats import native
+from steersman_vectors.message import Message
 from steersman_vectors.plan import SteeringPlan
 from steersman_vectors.schedule import CONSTANT, Exponential, Linear
-from steersman_vectors.message import Message
 from steersman_vectors.sweep.contract import UNSTEERED, Ask, Dose, Given
 from steersman_vectors.sweep.grid import Grid, GridVector, LayerSet, check, runs
 from steersman_vectors.sweep.prompts import SweepPrompt
