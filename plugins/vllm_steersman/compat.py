@@ -436,6 +436,11 @@ def max_model_len(llm: Any) -> int:
     return int(llm.model_config.max_model_len)
 
 
+def vocabulary_size(llm: Any) -> int:
+    """Returns how many tokens the model knows."""
+    return int(llm.model_config.get_vocab_size())
+
+
 def context_length(model_dir: Path) -> int:
     """Returns the longest sequence that vLLM would run this checkpoint with."""
     from vllm.config import ModelConfig

@@ -21,7 +21,7 @@ from steersman_vectors.formats import native
 from steersman_vectors.message import Message
 from steersman_vectors.plan import SteeringPlan
 from steersman_vectors.schedule import CONSTANT, Exponential, Linear
-from steersman_vectors.sweep.contract import UNSTEERED, Ask, Dose, Given
+from steersman_vectors.sweep.contract import UNSTEERED, Ask, Dose, Given, Weighed
 from steersman_vectors.sweep.grid import Grid, GridVector, LayerSet, check, runs
 from steersman_vectors.sweep.prompts import SweepPrompt
 from steersman_vectors.sweep.results import ResultsFile, read_results
@@ -176,6 +176,13 @@ def test_an_answer_that_was_not_given_is_weighed_as_one_turn(
     expected = [rows[at, token].item() for at, token in enumerate(answer)]
     assert weighed.logprobs == pytest.approx(expected, abs=TOLERANCE)
     assert weighed.top == ({},) * len(answer)
+    (all_of_it,) = dict(
+        engine.weigh([Given(ask.messages, answer[:2], ask.dose, top=9999)])
+    ).values()
+    for at in range(2):
+        found = [all_of_it.top[at][token] for token in range(rows.shape[1])]
+        assert found == pytest.approx(rows[at].tolist(), abs=TOLERANCE)
+    assert dict(engine.weigh([Given(ask.messages, ())]))[0] == Weighed((), ())
 
 
 def test_what_cannot_run_is_refused_before_anything_runs(engine):
@@ -191,6 +198,10 @@ def test_what_cannot_run_is_refused_before_anything_runs(engine):
             with pytest.raises(CallerError) as caught:
                 engine.answer([fine, ask])
             assert caught.value.code == code
+    for answer in ((320,), (-1,)):
+        with pytest.raises(CallerError, match="0 to 319") as caught:
+            engine.weigh([Given(user("hello"), answer)])
+        assert caught.value.code == "invalid_ask"
     with pytest.raises(CallerError, match="fewer than 512") as caught:
         engine.weigh([Given(user("hello"), (5,) * LENGTH)])
     assert caught.value.code == "too_long"
@@ -262,7 +273,7 @@ def test_a_sweep_is_what_hugging_face_says_of_each_part_of_a_vector(
 
 @pytest.fixture
 def sweeping(model_dir, grid, tmp_path) -> list[str]:
-    """The command of a sweep of 1,284 answers, in a process of its own."""
+    """The command of a sweep of 324 answers, in a process of its own."""
     info = tmp_path / "installed" / "under_test-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: under-test\nVersion: 1.0\n")
@@ -272,13 +283,13 @@ def sweeping(model_dir, grid, tmp_path) -> list[str]:
     native.save(make_vectors()["unit"], tmp_path / "unit.safetensors")
     prompts = [{"prompt": f"{i} {text}"} for i in range(3) for text in TEXT]
     (tmp_path / "prompts.jsonl").write_text("\n".join(map(json.dumps, prompts)))
-    alphas = ",".join(f"{i / 10}" for i in range(54))
+    alphas = ",".join(f"{i / 10}" for i in range(14))
     return [
         sys.executable, "-m", "steersman_server.cli.main", "vectors", "sweep",
         str(tmp_path / "unit.safetensors"), "--model", str(model_dir), "--engine", "under-test",
-        "--layers", "own", "--layers", "2", "--alphas", alphas, "--max-tokens", "24",
+        "--layers", "own", "--layers", "2", "--alphas", alphas, "--max-tokens", "16",
         "--prompts", str(tmp_path / "prompts.jsonl"), "--out", str(tmp_path / "out.jsonl"),
-        "--at-once", "16", "--json",
+        "--at-once", "8", "--json",
     ]  # fmt: skip
 
 
@@ -290,7 +301,7 @@ def test_a_sweep_that_is_killed_goes_on(sweeping, engine, tmp_path):
     process = subprocess.Popen(sweeping, env=environment, stdout=subprocess.PIPE)
     out, deadline = tmp_path / "out.jsonl", time.monotonic() + 800
     try:
-        while not out.exists() or out.read_bytes().count(b"\n") < 40:
+        while not out.exists() or out.read_bytes().count(b"\n") < 20:
             assert process.poll() is None, "it ended before it could be killed"
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -302,7 +313,7 @@ def test_a_sweep_that_is_killed_goes_on(sweeping, engine, tmp_path):
     assert psutil.wait_procs(children, timeout=60)[1] == []
     kept = out.read_bytes()
     there = read_results(out)
-    assert 39 <= len(there.rows) < len(runs(there.grid)) == 12 + 2 * 53 * 12
+    assert 19 <= len(there.rows) < len(runs(there.grid)) == 12 + 2 * 13 * 12
     unit = make_vectors()["unit"]
     whole = {native.digest(native.dumps(unit)): unit}
     with ResultsFile(out, there.grid) as file:
