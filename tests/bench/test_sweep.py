@@ -113,6 +113,7 @@ def figures(
         "answers": len(results.rows), "tokens": tokens, "boot_s": round(boot_s, 1),
         "sweep_s": round(sweep_s, 1), "answers_per_s": round(len(results.rows) / sweep_s, 2),
         "tokens_per_s": round(tokens / sweep_s, 1), "load_averages": [round(x, 1) for x in load],
+        "threads": torch.get_num_threads(),
     }  # fmt: skip
 
 
@@ -133,9 +134,10 @@ def page(record: dict[str, Any], summaries: Sequence[Summary]) -> str:
         f"| tokens/s | {record['tokens_per_s']:,.0f} |",
         f"| start of the engine before it | {record['boot_s']:.0f} s |",
         "",
-        "Load averages of the machine at the end (1, 5, 15 minutes): "
+        f"torch computed on {record['threads']} thread(s) (OMP_NUM_THREADS). Load averages of the "
+        "machine at the end, the sweep's own included (1, 5, 15 minutes): "
         + ", ".join(f"{x:.1f}" for x in record["load_averages"])
-        + f"; the sweep alone keeps {os.cpu_count()} cores busy.",
+        + ".",
         "",
         "## Degenerate answers",
         "",

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -293,27 +294,44 @@ def sweeping(model_dir, grid, tmp_path) -> list[str]:
     ]  # fmt: skip
 
 
-@pytest.mark.timeout(900)
-def test_a_sweep_that_is_killed_goes_on(sweeping, engine, tmp_path):
-    """kill -9 in the middle; then the rest, by the engine of this process, and no answer twice."""
+def begin(sweeping: list[str], tmp_path: Path, answers: int) -> subprocess.Popen[bytes]:
+    """Returns the command's process once it has given so many answers."""
     paths = [str(tmp_path / "installed"), *filter(None, sys.path)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     process = subprocess.Popen(sweeping, env=environment, stdout=subprocess.PIPE)
     out, deadline = tmp_path / "out.jsonl", time.monotonic() + 800
-    try:
-        while not out.exists() or out.read_bytes().count(b"\n") < 20:
-            assert process.poll() is None, "it ended before it could be killed"
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        children = psutil.Process(process.pid).children(recursive=True)
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait(60)
-        process.stdout.close()
+    while not out.exists() or out.read_bytes().count(b"\n") <= answers:
+        assert process.poll() is None, "it ended before it could be stopped"
+        if time.monotonic() > deadline:
+            process.kill()
+            raise TimeoutError(f"not {answers} answers in 800 s")
+        time.sleep(0.05)
+    return process
+
+
+@pytest.mark.timeout(1800)
+def test_a_sweep_that_is_stopped_or_killed_goes_on(sweeping, engine, tmp_path):
+    """Ctrl-C, then kill -9, then the rest by the engine of this process: no answer twice."""
+    out = tmp_path / "out.jsonl"
+    stopped = begin(sweeping, tmp_path, 20)
+    stopped.send_signal(signal.SIGINT)
+    said = json.loads(stopped.communicate(timeout=120)[0])
+    assert stopped.returncode == 130
+    assert said["interrupted"]
+    assert said["answers"] == said["given"] == len(read_results(out).rows) >= 20
+    assert said["missing"] == 12 + 2 * 13 * 12 - said["answers"]
+    kept = out.read_bytes()
+
+    killed = begin(sweeping, tmp_path, said["answers"] + 20)
+    children = psutil.Process(killed.pid).children(recursive=True)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate(timeout=60)
     assert psutil.wait_procs(children, timeout=60)[1] == []
+    assert out.read_bytes().startswith(kept)
     kept = out.read_bytes()
     there = read_results(out)
-    assert 19 <= len(there.rows) < len(runs(there.grid)) == 12 + 2 * 13 * 12
+    assert said["answers"] + 20 <= len(there.rows) < len(runs(there.grid))
+
     unit = make_vectors()["unit"]
     whole = {native.digest(native.dumps(unit)): unit}
     with ResultsFile(out, there.grid) as file:
