@@ -9,6 +9,7 @@ from steersman_vectors.engine_contract import EngineSteering, read_engine_config
 
 from . import compat
 from .attach import SteeringBuffers, attach, find_blocks
+from .capture_sums import CaptureSums
 from .engine_state import EngineState
 from .readout import ToneReadout
 from .resident import ResidentVectors
@@ -44,7 +45,7 @@ def attach_engine(runner: Any) -> EngineState | None:
         hidden_size=compat.hidden_size(vllm_config),
         max_tokens=compat.max_tokens_per_step(runner),
         token_scale=config.token_scale,
-        kept_layers=config.readout,
+        kept_layers=layers if config.capture else config.readout,
         dtype=runner.dtype,
         device=runner.device,
     )
@@ -56,7 +57,7 @@ def attach_engine(runner: Any) -> EngineState | None:
         local=buffers.layers,
         token_scale=config.token_scale,
     )
-    state = EngineState(buffers, resident, max_requests, tone=_tone(buffers, config))
+    state = EngineState(buffers, resident, max_requests, **_readers(buffers, config))
     setattr(runner, _STATE, state)
     logger.info(
         "Steering attached to %d of %d decoder blocks; %d rows, %.1f MiB on %s",
@@ -65,13 +66,12 @@ def attach_engine(runner: Any) -> EngineState | None:
     return state
 
 
-def _tone(buffers: SteeringBuffers, config: EngineSteering) -> ToneReadout | None:
-    """Returns the read-out of this worker; None where there is none, or another one counts.
+def _readers(buffers: SteeringBuffers, config: EngineSteering) -> dict[str, Any]:
+    """Returns the tone read-out and capture of this worker, None each where there is none.
 
-    Of the ranks that share a block's residual stream the first counts, for all of them.
+    Of the ranks that share a block's residual stream the first reads, for all of them.
     """
-    if buffers.kept is None or not config.readout:
-        return None
-    if not compat.is_first_of_its_tensor_parallel_group():
-        return None
-    return ToneReadout(buffers, config.readout, config.readout_every)
+    if buffers.kept is None or not compat.is_first_of_its_tensor_parallel_group():
+        return {}
+    tone = config.readout and ToneReadout(buffers, config.readout, config.readout_every)
+    return {"tone": tone or None, "capture": CaptureSums(buffers) if config.capture else None}

@@ -222,12 +222,13 @@ def _before(owner: type, name: str, first: Callable[..., None]) -> None:
 
 
 def refused_features(
-    vllm_config: Any, *, token_scale: bool = False, reads: bool = False
+    vllm_config: Any, *, token_scale: bool = False, reads: bool = False, capture: bool = False
 ) -> list[str]:
     """Returns what this engine was started with that cannot be steered exactly, and the remedy."""
     return [
         *_refused_speculation(vllm_config),
         *_refused_options(vllm_config),
+        *_refused_with_capture(vllm_config, capture),
         *refused_models(vllm_config.model_config, token_scale=token_scale, reads=reads),
     ]
 
@@ -273,6 +274,14 @@ def _refused_options(vllm_config: Any) -> Iterator[str]:
         yield "sleep mode, which may discard the rows (remove --enable-sleep-mode)"
 
 
+def _refused_with_capture(vllm_config: Any, capture: bool) -> Iterator[str]:
+    if capture and vllm_config.cache_config.enable_prefix_caching:
+        yield "capture with prefix caching: what is cached is never computed (switch that off)"
+    parallel = vllm_config.parallel_config
+    if capture and parallel.world_size * parallel.data_parallel_size > 1:
+        yield "capture by several workers (start one)"
+
+
 def refused_models(
     model_config: Any, *, token_scale: bool = False, reads: bool = False
 ) -> list[str]:
@@ -307,6 +316,59 @@ def refused_models(
 def _is_on(config: Any, option: str) -> bool:
     """Returns whether an option is on that only newer versions have; where there is none, no."""
     return bool(getattr(config, option, False))
+
+
+def start_llm(model: str, **options: Any) -> Any:
+    """Returns a `vllm.LLM`; raises `OperatorError`: model_unreadable, model_unsupported."""
+    from vllm import LLM
+
+    try:
+        return LLM(model, **options)
+    except (OSError, ValueError) as error:  # pydantic's errors among them
+        code = "model_unsupported" if "not supported" in str(error) else "model_unreadable"
+        raise OperatorError(f"vLLM cannot open {model}: {error}", code=code) from error
+    except RuntimeError as error:
+        if "Engine core initialization failed" not in str(error):
+            raise
+        raise OperatorError(
+            f"vLLM cannot open {model}; the first error in the log above tells why",
+            code="model_unreadable",
+        ) from error
+
+
+def stop_llm(llm: Any) -> None:
+    """Ends the engine of a `vllm.LLM`, and what it left in this process if it was in it."""
+    from vllm.distributed import cleanup_dist_env_and_memory
+
+    llm.llm_engine.engine_core.shutdown()
+    cleanup_dist_env_and_memory()
+
+
+def add_prompt(llm: Any, request_id: str, token_ids: Sequence[int], extra_args: Any) -> None:
+    """Adds a request that computes a prompt and samples one token."""
+    from vllm import SamplingParams
+
+    params = SamplingParams(
+        temperature=0.0, max_tokens=1, detokenize=False, extra_args=dict(extra_args)
+    )
+    llm.llm_engine.add_request(request_id, {"prompt_token_ids": list(token_ids)}, params)
+
+
+def step(llm: Any) -> list[str]:
+    """Has the engine run a step; returns the ids of the requests that ended with it."""
+    return [output.request_id for output in llm.llm_engine.step() if output.finished]
+
+
+def abort(llm: Any, request_ids: Sequence[str]) -> None:
+    """Ends requests, and returns when none is left."""
+    llm.llm_engine.abort_request(list(request_ids))
+    while llm.llm_engine.has_unfinished_requests():
+        llm.llm_engine.step()
+
+
+def max_model_len(llm: Any) -> int:
+    """Returns how many tokens a sequence may have, the generated ones included."""
+    return int(llm.llm_engine.vllm_config.model_config.max_model_len)
 
 
 def input_processor_of(llm: Any) -> Any:

@@ -13,6 +13,7 @@ from steersman_vectors.plan import EXTRA_ARGS_KEY, SteeringPlan, Terms, decode_p
 from steersman_vectors.worker_counters import WorkerCounters
 
 from .attach import SteeringBuffers
+from .capture_sums import CaptureSums
 from .counts import StepCounts
 from .loading import BackgroundLoader
 from .reading import Reading, Step
@@ -34,6 +35,7 @@ class EngineState:
         max_requests: int,
         *,
         tone: ToneReadout | None = None,
+        capture: CaptureSums | None = None,
     ):
         self.buffers = buffers
         self.resident = resident
@@ -42,7 +44,9 @@ class EngineState:
         self.high_water = 0
         self.counts = StepCounts()
         self.tone = tone
-        self.reading = None if tone is None else Reading(tone)
+        self.capture = capture
+        readers = [reader for reader in (tone, capture) if reader is not None]
+        self.reading = Reading(*readers) if readers else None
         """None in an engine that reads nothing off the residual stream."""
         self._table = Table(max_requests)
         self._order: list[str] = []

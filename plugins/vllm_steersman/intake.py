@@ -63,7 +63,10 @@ def check_engine(vllm_config: Any) -> None:
     if config is None:
         return
     refused = compat.refused_features(
-        vllm_config, token_scale=config.token_scale, reads=bool(config.readout or config.capture)
+        vllm_config,
+        token_scale=config.token_scale,
+        reads=bool(config.readout or config.capture),
+        capture=config.capture,
     )
     if refused:
         raise OperatorError(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 Drafts = Mapping[str, Any]
@@ -66,3 +67,9 @@ class Reading:
         """As `Reader.settle`."""
         for reader in self._readers:
             reader.settle()
+
+
+def to_device(indices: NDArray[np.int64], device: torch.device) -> torch.Tensor:
+    """Queues the copy of indices; PyTorch keeps the pinned memory until the copy is over."""
+    host = torch.from_numpy(indices)
+    return host if device.type == "cpu" else host.pin_memory().to(device, non_blocking=True)

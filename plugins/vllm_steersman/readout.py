@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from .attach import SteeringBuffers
-from .reading import Drafts, Step
+from .reading import Drafts, Step, to_device
 
 TINY = 1e-30
 """Least norm that is divided by: x = 0 points nowhere."""
@@ -96,7 +96,7 @@ class ToneReadout:
             return
         kept = self._buffers.kept
         assert kept is not None
-        at = _to_device(self._pending, kept.device)
+        at = to_device(self._pending, kept.device)
         self._pending = None
         steered = self._buffers.token_row[at] != 0
         of = torch.stack([~steered, steered]).double()
@@ -118,9 +118,3 @@ def tone_units(x: torch.Tensor, direction: torch.Tensor) -> torch.Tensor:
     norm: torch.Tensor = torch.linalg.vector_norm(x, dim=-1).clamp_min(TINY)
     # Not a product of matrices, which may be computed in TF32.
     return (1 + (x * direction).sum(-1) / norm) / 2
-
-
-def _to_device(at: NDArray[np.int64], device: torch.device) -> torch.Tensor:
-    """Queues the copy of `at`; PyTorch keeps the pinned memory until the copy is over."""
-    host = torch.from_numpy(at)
-    return host if device.type == "cpu" else host.pin_memory().to(device, non_blocking=True)

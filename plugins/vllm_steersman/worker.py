@@ -52,6 +52,17 @@ class SteeringWorkerExtension:
             state.read_out(slot, digest)
         return {"readout": state.tone.digests}
 
+    def steering_captured(self, keys: list[str]) -> dict[str, Any]:
+        """Returns {"layers", "captured": {key: (mean, norm), or None}} and forgets them.
+
+        mean, norm: fp32 bytes, see `CaptureSums.collect`; None where positions are lacking.
+        """
+        state = state_of(self.model_runner)  # type: ignore[attr-defined]
+        if state is None or state.capture is None:
+            return {"layers": [], "captured": dict.fromkeys(keys)}
+        captured = state.capture.collect(keys)
+        return {"layers": list(state.capture.layers), "captured": captured}
+
     def steering_status(self, brief: str = "") -> dict[str, Any]:
         """Returns who this worker is, what it holds and what it has counted.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.engine.test_capture import *  # noqa: F403
 from tests.engine.test_laws import *  # noqa: F403
 from tests.engine.test_preemption import *  # noqa: F403
 from tests.engine.test_prefix_cache import *  # noqa: F403

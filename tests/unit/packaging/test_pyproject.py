@@ -36,6 +36,7 @@ def test_entry_points_are_the_agreed_ones() -> None:
         "vllm.general_plugins": {"steersman": "vllm_steersman.register:register"},
         "vllm.endpoint_plugins": {"steersman": "steersman_server.app:endpoint_plugin"},
         "steersman.engines": {"vllm": "vllm_steersman.offline_engine:open_engine"},
+        "steersman.activation_sources": {"vllm": "vllm_steersman.capture:open_source"},
     }
 
 
