@@ -65,18 +65,21 @@ class EngineSource:
                     running[self._add(read)] = i
                 if not running:
                     return
-                ended = compat.step(self._llm)
+                outputs = compat.step(self._llm)
+                ended = [output.request_id for output in outputs if output.finished]
                 for key, states in self._collect(ended, reads, running):
                     yield running.pop(key), states
         finally:
             if running:
                 compat.abort(self._llm, list(running))
+                compat.run_dry(self._llm)
                 self._llm.collective_rpc(RPC_CAPTURED, args=(list(running),))
 
     def _add(self, read: Read) -> str:
         key = next(self._keys)
         asked = {"key": key, "spans": [list(span) for span in read.spans]}
-        compat.add_prompt(self._llm, key, read.token_ids, {CAPTURE_KEY: asked})
+        params = compat.one_token_params({CAPTURE_KEY: asked})
+        compat.add_request(self._llm, key, read.token_ids, params)
         return key
 
     def _collect(
@@ -115,8 +118,8 @@ def open_source(
     requests = max(1, min(MAX_REQUESTS, batch_tokens))
     steering = engine_args("all" if layers is None else tuple(layers), capture=True)
     llm = compat.start_llm(
-        str(model_dir),
-        **{
+        model_dir,
+        {
             "dtype": dtype,
             "max_num_batched_tokens": batch_tokens,
             "max_num_seqs": requests,
@@ -133,4 +136,4 @@ def open_source(
     try:
         yield EngineSource(llm, AHEAD * requests)
     finally:
-        compat.stop_llm(llm)
+        compat.end_llm(llm)

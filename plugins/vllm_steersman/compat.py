@@ -318,57 +318,13 @@ def _is_on(config: Any, option: str) -> bool:
     return bool(getattr(config, option, False))
 
 
-def start_llm(model: str, **options: Any) -> Any:
-    """Returns a `vllm.LLM`; raises `OperatorError`: model_unreadable, model_unsupported."""
-    from vllm import LLM
-
-    try:
-        return LLM(model, **options)
-    except (OSError, ValueError) as error:  # pydantic's errors among them
-        code = "model_unsupported" if "not supported" in str(error) else "model_unreadable"
-        raise OperatorError(f"vLLM cannot open {model}: {error}", code=code) from error
-    except RuntimeError as error:
-        if "Engine core initialization failed" not in str(error):
-            raise
-        raise OperatorError(
-            f"vLLM cannot open {model}; the first error in the log above tells why",
-            code="model_unreadable",
-        ) from error
-
-
-def stop_llm(llm: Any) -> None:
-    """Ends the engine of a `vllm.LLM`, and what it left in this process if it was in it."""
-    from vllm.distributed import cleanup_dist_env_and_memory
-
-    llm.llm_engine.engine_core.shutdown()
-    cleanup_dist_env_and_memory()
-
-
-def add_prompt(llm: Any, request_id: str, token_ids: Sequence[int], extra_args: Any) -> None:
-    """Adds a request that computes a prompt and samples one token."""
+def one_token_params(extra_args: Mapping[str, Any]) -> Any:
+    """Returns the sampling params of a request that computes its prompt and samples one token."""
     from vllm import SamplingParams
 
-    params = SamplingParams(
+    return SamplingParams(
         temperature=0.0, max_tokens=1, detokenize=False, extra_args=dict(extra_args)
     )
-    llm.llm_engine.add_request(request_id, {"prompt_token_ids": list(token_ids)}, params)
-
-
-def step(llm: Any) -> list[str]:
-    """Has the engine run a step; returns the ids of the requests that ended with it."""
-    return [output.request_id for output in llm.llm_engine.step() if output.finished]
-
-
-def abort(llm: Any, request_ids: Sequence[str]) -> None:
-    """Ends requests, and returns when none is left."""
-    llm.llm_engine.abort_request(list(request_ids))
-    while llm.llm_engine.has_unfinished_requests():
-        llm.llm_engine.step()
-
-
-def max_model_len(llm: Any) -> int:
-    """Returns how many tokens a sequence may have, the generated ones included."""
-    return int(llm.llm_engine.vllm_config.model_config.max_model_len)
 
 
 def input_processor_of(llm: Any) -> Any:
@@ -691,6 +647,12 @@ def step(llm: Any) -> list[Any]:
     return outputs
 
 
-def abort(llm: Any, names: list[str]) -> None:
+def abort(llm: Any, names: Sequence[str]) -> None:
     """Gives these requests up."""
-    llm.llm_engine.abort_request(names)
+    llm.llm_engine.abort_request(list(names))
+
+
+def run_dry(llm: Any) -> None:
+    """Returns when no request is left in the engine."""
+    while llm.llm_engine.has_unfinished_requests():
+        llm.llm_engine.step()

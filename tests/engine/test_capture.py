@@ -142,4 +142,4 @@ def test_what_is_no_model_is_told(machine, tmp_path):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(OperatorError) as caught, opened(machine, tmp_path):
         pass
-    assert caught.value.code in ("model_unreadable", "model_unsupported")
+    assert caught.value.code == "engine_start_failed"
