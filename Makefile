@@ -56,7 +56,7 @@ test-gpu: installed ## Run the tests that need an NVIDIA GPU; without one they a
 
 .PHONY: bench
 bench: installed ## Run the benchmarks (a quarter of an hour); figures go to docs/benchmarks
-	$(BIN)/python -m pytest -m "bench and not gpu" --ignore=tests/bench/test_registry.py --ignore=tests/bench/test_server.py -s $(ARGS)
+	$(BIN)/python -m pytest -m "bench and not gpu" --ignore=tests/bench/test_registry.py --ignore=tests/bench/test_server.py --ignore=tests/bench/test_monitoring.py -s $(ARGS)
 
 .PHONY: bench-registry
 bench-registry: installed ## Measure the registry with 10,000 vectors (ten minutes); figures go to docs/benchmarks
@@ -65,6 +65,10 @@ bench-registry: installed ## Measure the registry with 10,000 vectors (ten minut
 .PHONY: bench-server
 bench-server: installed ## Measure the server beside plain vLLM, and how fast flags flip (ten minutes); figures go to docs/benchmarks
 	$(BIN)/python -m pytest -m bench tests/bench/test_server.py -s $(ARGS)
+
+.PHONY: bench-monitoring
+bench-monitoring: installed ## Measure what metrics, decision lines and quality of answers cost (ten minutes); figures go to docs/benchmarks
+	$(BIN)/python -m pytest -m bench tests/bench/test_monitoring.py -s $(ARGS)
 
 .PHONY: bench-gpu
 bench-gpu: installed ## Run the benchmarks that need an NVIDIA GPU (a quarter of an hour); without one they fail

@@ -31,8 +31,10 @@ TOGETHER = (
         "tests/e2e/test_operator",
         "tests/e2e/test_metrics",
         "tests/e2e/test_quality",
+        "tests/e2e/test_traces",
         "tests/e2e/test_top",
     ),
+    ("tests/e2e/test_demo", "tests/e2e/test_pairs"),
     ("tests/engine/",),
     ("tests/engine_v2/",),
 )

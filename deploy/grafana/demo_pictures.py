@@ -1,18 +1,19 @@
 """Draws docs/dashboards/*.png from a demo load: `make dashboard-pictures`.
 
 Starts the demo's server and a Prometheus on free loopback ports and sends some minutes of traffic:
-three tenants, an A/B test of a dose, one tenant that is steered too much, refusals, intents. Then
-it draws every dashboard, and ends both.
+an A/B test of a dose, a tenant that is steered too much until it is backed off, one whose vector
+was retired, refusals, intents, vectors that are published. Then it draws every dashboard, and ends
+both.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import random
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -24,7 +25,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import numpy as np
 import openai
+from PIL import Image
 
 from steersman_vectors.formats import native
 from steersman_vectors.vector import SteeringVector
@@ -48,7 +51,14 @@ FLAG = "empathy-dose"
 VARIANTS = {"mild": 0.3, "control": 0.0, "strong": 1.0}
 UNBOUNDED = "empathy-unbounded"
 """The demo's vector with a card that lets a request name far too much of it."""
-TOO_MUCH = 12.0
+TOO_MUCH = 6.0
+RETIRED = "seasonal"
+"""A tenant's default, retired: it is served unsteered."""
+BACKOFF = {"max_degenerate_rate": 0.05, "window_s": 60, "cooldown_s": 45}
+CHANGE_EVERY_S = 20.0
+LAST_S = 5.0
+"""In which clients end, one after the other: not shown."""
+COLOURS = 224
 START_S = 600.0
 
 
@@ -63,7 +73,7 @@ def main() -> None:
         with served(folder) as server, watched(folder, server) as prometheus:
             keys = furnish(server)
             drive(server, keys, options.minutes * 60)
-            draw(prometheus, options.minutes, options.out)
+            draw(prometheus, options.minutes, options.out, end=time.time() - LAST_S)
 
 
 @contextmanager
@@ -80,7 +90,7 @@ def process(command: list[str], log: Path, ready: str, **env: str) -> Iterator[N
             time.sleep(0.5)
         yield
     finally:
-        running.send_signal(signal.SIGINT)
+        running.terminate()  # and not Ctrl-C's signal, which a job in the background ignores
         running.wait(timeout=60)
 
 
@@ -107,6 +117,7 @@ def served(folder: Path) -> Iterator[str]:
         STEERSMAN, "serve", "vectors/demo-model", "--port", url.rpartition(":")[2],
         "--data-dir", str(folder / "data"), "--library", "vectors/library",
         "--served-model-name", "demo", "--intents", "server/steersman_server/intent/demo",
+        "--quality-sample", "1", "--quality-logprob-share", "1",
     ]  # fmt: skip
     env = {"STEERSMAN_ADMIN_KEY": ADMIN, "VLLM_CPU_KVCACHE_SPACE": "1"}
     with process(command, folder / "server.log", f"{url}/health", **env):
@@ -149,19 +160,22 @@ def furnish(server: str) -> dict[str, str]:
                 raise RuntimeError(f"{method} {path}: {reply.text}")
             return reply.json()
 
-        pushed = admin.post(
-            "/import", content=native.dumps(unbounded()), params={"name": UNBOUNDED}
-        )
-        pushed.raise_for_status()
+        push(admin, unbounded(), UNBOUNDED)
         shares = [["mild", 25], ["control", 50], ["strong", 25]]
         send("PUT", f"/flags/{FLAG}", {
             "state": "ENABLED", "variants": VARIANTS, "defaultVariant": "control",
             "targeting": {"fractional": shares},
         })  # fmt: skip
-        trial = {"rules": [{"name": "trial", "steer": {"vectors": {"empathy": {"flag": FLAG}}}}]}
         keys = {}
+        push(admin, seasonal(1), RETIRED)
+        send("POST", "/tenants", {"name": "museum", "vectors": [RETIRED], "on_unavailable": "base",
+                                  "default": {"vectors": {RETIRED: 0.5}}})  # fmt: skip
+        keys["museum"] = send("POST", "/keys", {"tenant": "museum"})["key"]
+        send("POST", "/retire", {"vector": f"{RETIRED}@1"})
+        trial = {"rules": [{"name": "trial", "steer": {"vectors": {"empathy": {"flag": FLAG}}}}]}
         for tenant in ("acme", "globex", "toomuch"):
-            send("POST", "/tenants", {"name": tenant, "vectors": ["*"]})
+            own = {"backoff": BACKOFF} if tenant == "toomuch" else {}
+            send("POST", "/tenants", {"name": tenant, "vectors": ["*"], **own})
             keys[tenant] = send("POST", "/keys", {"tenant": tenant})["key"]
             send("POST", "/flags/steering-override/set", {"variant": "on", "tenant": tenant})
         for tenant in ("acme", "globex"):
@@ -176,6 +190,32 @@ def unbounded() -> SteeringVector:
     return SteeringVector(card, made.directions)
 
 
+def seasonal(number: int) -> SteeringVector:
+    """Returns a vector unlike all others, of the demo's shape."""
+    made = native.load(ROOT / "vectors/library/empathy/vector.safetensors")
+    card = made.card.model_copy(update={"name": RETIRED})
+    turned = {i: np.roll(d, number) for i, d in made.directions.items()}
+    return SteeringVector(card, turned)
+
+
+def push(admin: httpx.Client, vector: SteeringVector, name: str) -> None:
+    """Publishes a vector."""
+    reply = admin.post("/import", content=native.dumps(vector), params={"name": name})
+    if not reply.is_success:
+        raise RuntimeError(f"{name}: {reply.text}")
+
+
+def operate(server: str, until: float) -> None:
+    """Publishes a vector now and then, which nobody's requests name."""
+    headers = {"authorization": f"Bearer {ADMIN}"}
+    with httpx.Client(base_url=f"{server}/admin/v1", headers=headers, timeout=60) as admin:
+        number = 2
+        while time.monotonic() + CHANGE_EVERY_S < until:
+            time.sleep(CHANGE_EVERY_S)
+            push(admin, seasonal(number), "campaign")
+            number += 1
+
+
 def drive(server: str, keys: dict[str, str], seconds: float) -> None:
     """Sends traffic from a few clients at once until the time is over."""
     until = time.monotonic() + seconds
@@ -183,6 +223,7 @@ def drive(server: str, keys: dict[str, str], seconds: float) -> None:
         threading.Thread(target=client, args=(server, tenant, key, until, seed))
         for seed, (tenant, key) in enumerate([*keys.items(), ("acme", keys["acme"])])
     ]
+    clients.append(threading.Thread(target=operate, args=(server, until)))
     for one in clients:
         one.start()
     for one in clients:
@@ -209,8 +250,12 @@ def client(server: str, tenant: str, key: str, until: float, seed: int) -> None:
 def chosen(tenant: str, draws: random.Random) -> object:
     """Returns the steering field of a request, or None for none."""
     luck = draws.random()
+    if tenant == "museum":
+        return None
     if tenant == "toomuch":
-        return {"vectors": {UNBOUNDED: TOO_MUCH if luck < 0.7 else 1.0}}
+        if luck < 0.3:
+            return {"vectors": {UNBOUNDED: 1.0}}
+        return {"vectors": {UNBOUNDED: TOO_MUCH}, "schedule": {"kind": "constant"}}
     if luck < 0.1:
         return False
     if luck < 0.3:
@@ -220,17 +265,22 @@ def chosen(tenant: str, draws: random.Random) -> object:
     return None
 
 
-def draw(prometheus: str, minutes: float, out: Path) -> None:
-    """Writes a picture of each dashboard."""
-    end = time.time()
+def draw(prometheus: str, minutes: float, out: Path, *, end: float) -> None:
+    """Writes a picture of each dashboard; end: of the time shown, Unix."""
     source = Prometheus(prometheus, end - minutes * 60, end)
     choices = {**EVERY, "flag": FLAG, "window": "2m", "__rate_interval": "15s",
                "__range": f"{minutes * 60:.0f}s"}  # fmt: skip
     out.mkdir(parents=True, exist_ok=True)
     for file in sorted((ROOT / "deploy/grafana/dashboards").glob("*.json")):
         to = out / f"{file.stem.removeprefix('steersman-')}.png"
-        render(json.loads(file.read_text()), source, choices).figure.savefig(to, dpi=100)
-        print(to)
+        page = render(json.loads(file.read_text()), source, choices)
+        drawn = io.BytesIO()
+        page.figure.savefig(drawn, dpi=100)
+        # A page has few colours: with a palette it takes a third, and looks the same.
+        Image.open(drawn).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(
+            to, optimize=True
+        )
+        print(to, f"{to.stat().st_size / 1024:.0f} KiB")
 
 
 if __name__ == "__main__":

@@ -35,12 +35,25 @@ def quantile(q: float, histogram: str, by: str = "", window: str = "$__rate_inte
 def mean(histogram: str, by: str = "", window: str = "$__rate_interval") -> str:
     """Returns the mean of a histogram's values.
 
-    NOTE: never of one with values below 0, as log-probabilities: their sum falls, which a rate
-    takes for a restart, and Prometheus' client gives no sum. Take the median.
+    NOTE: never of one with values below 0: its sum may fall, which a rate takes for a restart, and
+    Prometheus' client gives none. `mean_of_signed` is for these.
     """
     name, brace, rest = histogram.partition("{")
     total = rate(f"{name}_sum{brace}{rest}", by, window)
     return f"{total} / ({rate(f'{name}_count{brace}{rest}', by, window)} > 0)"
+
+
+def mean_of_signed(
+    histogram: str, added: str, by: str = "", window: str = "$__rate_interval"
+) -> str:
+    """Returns the mean of a histogram's values that may be below 0.
+
+    added: a counter of the values without their sign, by the label `sign`; ends in a brace, as
+    `name{` or `name{label="value", `.
+    """
+    up, down = (rate(f'{added}sign="{sign}"}}', by, window) for sign in ("positive", "negative"))
+    name, brace, rest = histogram.partition("{")
+    return f"({up} - {down}) / ({rate(f'{name}_count{brace}{rest}', by, window)} > 0)"
 
 
 def wilson(part: str, whole: str, side: int) -> str:
@@ -53,4 +66,5 @@ def wilson(part: str, whole: str, side: int) -> str:
     p = f"clamp(({part} or {whole} * 0) / {n}, 0, 1)"
     sign = "+" if side > 0 else "-"
     root = f"sqrt({p} * (1 - {p}) / {n} + {z2} / (4 * {n} * {n}))"
-    return f"({p} + {z2} / (2 * {n}) {sign} {Z} * {root}) / (1 + {z2} / {n})"
+    # Of 0 in n the lower bound is 0, or in floating point a little below.
+    return f"clamp(({p} + {z2} / (2 * {n}) {sign} {Z} * {root}) / (1 + {z2} / {n}), 0, 1)"

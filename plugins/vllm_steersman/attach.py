@@ -6,7 +6,7 @@ written in place, so neither a new plan nor a new vector recompiles or recapture
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,8 @@ class SteeringBuffers:
     token_rows  the same for vectors of scale `token`, or None in an engine without that.
     token_row   `[max_num_batched_tokens]` int64: the row of each token of the step.
     token_gate  `[max_num_batched_tokens, 1]` fp32: its gate.
+    kept        `[K, max_num_batched_tokens, hidden]` model dtype, written by the hooks of K blocks:
+                each token's x before that block's own delta; or None where nobody reads it.
     """
 
     rows: torch.Tensor
@@ -37,6 +39,9 @@ class SteeringBuffers:
     token_rows: torch.Tensor | None = None
     blocks: tuple[nn.Module, ...] = ()
     """The steered blocks, in the order of `layers`."""
+    kept: torch.Tensor | None = None
+    kept_layers: tuple[int, ...] = ()
+    """layer_idx of each first index of `kept`."""
 
     def hooked(self) -> tuple[int, ...]:
         """Returns the layers whose block has the hook, and reads these very buffers."""
@@ -54,12 +59,19 @@ class SteeringBuffers:
             "steering_token_row": self.token_row,
             "steering_token_gate": self.token_gate,
             "steering_token_rows": None if self.token_rows is None else self.token_rows[k],
+            "steering_kept": self._kept_by(self.layers[k]),
         }
+
+    def _kept_by(self, layer_idx: int) -> torch.Tensor | None:
+        """Returns where the hook of a block keeps x, `[max_num_batched_tokens, hidden]`."""
+        if self.kept is None or layer_idx not in self.kept_layers:
+            return None
+        return self.kept[self.kept_layers.index(layer_idx)]
 
     @property
     def nbytes(self) -> int:
         """Returns the bytes held on the device."""
-        held = (self.rows, self.token_row, self.token_gate, self.token_rows)
+        held = (self.rows, self.token_row, self.token_gate, self.token_rows, self.kept)
         return sum(t.numel() * t.element_size() for t in held if t is not None)
 
 
@@ -94,6 +106,11 @@ def steer_by_norm(
     return hidden + delta.to(hidden.dtype)
 
 
+def keep(x: torch.Tensor, kept: torch.Tensor) -> None:
+    """Writes x, `[n, hidden]` or `[1, n, hidden]`, into the first n tokens of `kept`."""
+    kept[: x.shape[-2]].copy_(x[0] if x.ndim == 3 else x)
+
+
 def is_residual_stream(hidden: torch.Tensor, rows: torch.Tensor) -> bool:
     """Returns whether a block's output is `[n, hidden]` or `[1, n, hidden]`; no cost in a graph."""
     one_sequence = hidden.ndim == 2 or (hidden.ndim == 3 and hidden.shape[0] == 1)
@@ -112,10 +129,13 @@ def steer_block_output(block: Any, _inputs: Any, output: Any) -> Any:
             code="model_unsupported",
         )
     steered = steer(hidden, block.steering_rows, *where)
-    if block.steering_token_rows is not None:
+    if block.steering_token_rows is not None or block.steering_kept is not None:
         fused = isinstance(output, tuple) and len(output) > 1 and output[1] is not None
         x = hidden + output[1] if fused else hidden
-        steered = steer_by_norm(steered, x, block.steering_token_rows, *where)
+        if block.steering_kept is not None:
+            keep(x, block.steering_kept)
+        if block.steering_token_rows is not None:
+            steered = steer_by_norm(steered, x, block.steering_token_rows, *where)
     return (steered, *output[1:]) if isinstance(output, tuple) else steered
 
 
@@ -127,11 +147,16 @@ def attach(
     hidden_size: int,
     max_tokens: int,
     token_scale: bool = False,
+    kept_layers: Collection[int] = (),
     dtype: torch.dtype,
     device: torch.device,
 ) -> SteeringBuffers:
-    """Allocates zeroed buffers and hooks those of `layers` that live on this rank."""
+    """Allocates zeroed buffers and hooks those of `layers` that live on this rank.
+
+    kept_layers: those of `layers` whose hook keeps x.
+    """
     local = tuple(i for i in layers if not compat.is_absent_layer(blocks[i]))
+    keeping = tuple(i for i in local if i in kept_layers)
     shape = (len(local), num_rows, hidden_size)
     buffers = SteeringBuffers(
         rows=torch.zeros(*shape, dtype=dtype, device=device),
@@ -140,6 +165,10 @@ def attach(
         layers=local,
         token_rows=torch.zeros(*shape, dtype=dtype, device=device) if token_scale else None,
         blocks=tuple(blocks[i] for i in local),
+        kept=torch.zeros(len(keeping), max_tokens, hidden_size, dtype=dtype, device=device)
+        if keeping
+        else None,
+        kept_layers=keeping,
     )
     for k, layer_idx in enumerate(local):
         block = blocks[layer_idx]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from steersman_vectors.engine_contract import read_engine_config
+from steersman_vectors.engine_contract import EngineSteering, read_engine_config
 
 from . import compat
-from .attach import attach, find_blocks
+from .attach import SteeringBuffers, attach, find_blocks
+from .capture_sums import CaptureSums
 from .engine_state import EngineState
+from .readout import ToneReadout
 from .resident import ResidentVectors
 
 logger = logging.getLogger("vllm.steersman")
@@ -43,6 +45,7 @@ def attach_engine(runner: Any) -> EngineState | None:
         hidden_size=compat.hidden_size(vllm_config),
         max_tokens=compat.max_tokens_per_step(runner),
         token_scale=config.token_scale,
+        kept_layers=layers if config.capture else config.readout,
         dtype=runner.dtype,
         device=runner.device,
     )
@@ -54,10 +57,21 @@ def attach_engine(runner: Any) -> EngineState | None:
         local=buffers.layers,
         token_scale=config.token_scale,
     )
-    state = EngineState(buffers, resident, max_requests)
+    state = EngineState(buffers, resident, max_requests, **_readers(buffers, config))
     setattr(runner, _STATE, state)
     logger.info(
         "Steering attached to %d of %d decoder blocks; %d rows, %.1f MiB on %s",
         len(buffers.layers), num_layers, max_requests, buffers.nbytes / 2**20, runner.device,
     )  # fmt: skip
     return state
+
+
+def _readers(buffers: SteeringBuffers, config: EngineSteering) -> dict[str, Any]:
+    """Returns the tone read-out and capture of this worker, None each where there is none.
+
+    Of the ranks that share a block's residual stream the first reads, for all of them.
+    """
+    if buffers.kept is None or not compat.is_first_of_its_tensor_parallel_group():
+        return {}
+    tone = config.readout and ToneReadout(buffers, config.readout, config.readout_every)
+    return {"tone": tone or None, "capture": CaptureSums(buffers) if config.capture else None}

@@ -29,8 +29,8 @@ class StepCounts:
         self.tokens = 0
         self.host_ns = 0
 
-    def told(self, loads: int, load_ns: int) -> WorkerCounters:
-        """Returns the totals, with those of the vectors that were loaded beside the steps."""
+    def told(self, loads: int, load_ns: int, tone: tuple[float, ...] = ()) -> WorkerCounters:
+        """Returns the totals, with those of the vectors and of the read-out."""
         return WorkerCounters(
             since=self.since,
             unsteered_steps=self.unsteered,
@@ -40,6 +40,7 @@ class StepCounts:
             host_seconds=self.host_ns / 1e9,
             loads=loads,
             load_seconds=load_ns / 1e9,
+            tone=tone,
         )
 
 

@@ -13,8 +13,11 @@ from steersman_vectors.plan import EXTRA_ARGS_KEY, SteeringPlan, Terms, decode_p
 from steersman_vectors.worker_counters import WorkerCounters
 
 from .attach import SteeringBuffers
+from .capture_sums import CaptureSums
 from .counts import StepCounts
 from .loading import BackgroundLoader
+from .reading import Reading, Step
+from .readout import ToneReadout
 from .resident import ResidentVectors
 from .route import Batch, route, route_settled, track_of
 from .rows import RowPool
@@ -25,13 +28,26 @@ from .table import UNKNOWN, Table
 class EngineState:
     """What a model runner calls: `meet`, `remove`, then `step` before every forward pass."""
 
-    def __init__(self, buffers: SteeringBuffers, resident: ResidentVectors, max_requests: int):
+    def __init__(
+        self,
+        buffers: SteeringBuffers,
+        resident: ResidentVectors,
+        max_requests: int,
+        *,
+        tone: ToneReadout | None = None,
+        capture: CaptureSums | None = None,
+    ):
         self.buffers = buffers
         self.resident = resident
         self.loader = BackgroundLoader(resident)
         self.pool = RowPool(max_requests)
         self.high_water = 0
         self.counts = StepCounts()
+        self.tone = tone
+        self.capture = capture
+        readers = [reader for reader in (tone, capture) if reader is not None]
+        self.reading = Reading(*readers) if readers else None
+        """None in an engine that reads nothing off the residual stream."""
         self._table = Table(max_requests)
         self._order: list[str] = []
         self._batch: Batch | None = None
@@ -57,10 +73,28 @@ class EngineState:
 
     def counters(self) -> WorkerCounters:
         """Returns what was counted since the engine was attached."""
-        return self.counts.told(self.resident.loads, self.resident.load_ns)
+        tone = () if self.tone is None else self.tone.totals()
+        return self.counts.told(self.resident.loads, self.resident.load_ns, tone)
+
+    def read_out(self, slot: int, digest: str | None) -> None:
+        """Has a slot of the tone read-out read a vector; nothing where that cannot be.
+
+        That is where it is not resident, or has no direction at the slot's block.
+        """
+        tone = self.tone
+        assert tone is not None
+        layer_idx = tone.layers[slot]
+        if digest not in self.resident or digest is None:
+            tone.set_direction(slot, None, None)
+            return
+        direction = self.resident.direction(digest, layer_idx)
+        absent = direction is None and layer_idx in self.resident.local
+        tone.set_direction(slot, None if absent else digest, direction)
 
     def meet(self, request_id: str, params: Any) -> None:
         """Starts tracking a request whose sampling parameters carry a plan."""
+        if self.reading is not None:
+            self.reading.meet(request_id, params)
         if params is not None and params.extra_args and EXTRA_ARGS_KEY in params.extra_args:
             started = perf_counter_ns()
             self.add(request_id, decode_plan(params.extra_args[EXTRA_ARGS_KEY]))
@@ -91,6 +125,8 @@ class EngineState:
         """Routes the step's tokens: request ids in token order, with their positions."""
         started = perf_counter_ns()
         counts = self.counts
+        if self.reading is not None:
+            self.reading.settle()
         if self._table:
             self._route(order, num_computed, num_scheduled)
         else:
@@ -128,6 +164,19 @@ class EngineState:
         self._staging.upload(max(total, self._dirty_tokens))
         self._dirty_tokens = total
         self._settled = flat
+
+    def will_run(self, step: Step) -> None:
+        """The routed step is about to run: its tokens will be read; only where something reads."""
+        assert self.reading is not None
+        started = perf_counter_ns()
+        self.reading.begin(step)
+        self.counts.host_ns += perf_counter_ns() - started
+
+    def dummy_step(self) -> None:
+        """A step of nobody's tokens is about to run: it is neither steered nor read."""
+        if self.reading is not None:
+            self.reading.settle()
+        self.clear()
 
     def clear(self) -> None:
         """Routes every token to row 0; nothing to do when that is so already."""

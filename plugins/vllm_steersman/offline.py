@@ -11,6 +11,7 @@ from uuid import uuid4
 from steersman_vectors.card import Scope
 from steersman_vectors.engine_contract import (
     CONFIG_KEY,
+    READOUT_EVERY,
     RPC_LOAD,
     RPC_LOADED,
     WORKER_EXTENSION,
@@ -28,18 +29,28 @@ from . import compat
 
 
 def engine_args(
-    layers: str | tuple[int, ...] = "all", *, token_scale: bool = False
+    layers: str | tuple[int, ...] = "all",
+    *,
+    token_scale: bool = False,
+    readout: tuple[int, ...] = (),
+    readout_every: int = READOUT_EVERY,
+    capture: bool = False,
 ) -> dict[str, Any]:
     """Returns keyword arguments for `vllm.LLM` that start its engine with steering.
 
     layers: decoder blocks that can be steered: `all`, `global` (those that attend to the whole
     context, in models that mix them with local ones) or indices. token_scale: whether vectors of
     scale `token` can be used, which costs a second set of rows and a norm per token and block.
+    readout: the block that each slot of the tone read-out reads, one step of `readout_every`.
+    capture: whether requests can have the residual stream read off their prompts (`capture.py`).
 
     >>> engine_args(layers=(23, 29))["additional_config"]["steering"]["layers"]
     [23, 29]
     """
-    config = EngineSteering.model_validate({"layers": layers, "token_scale": token_scale})
+    config = EngineSteering.model_validate(
+        {"layers": layers, "token_scale": token_scale, "readout": readout,
+         "readout_every": readout_every, "capture": capture}
+    )  # fmt: skip
     return {
         "worker_extension_cls": WORKER_EXTENSION,
         "additional_config": {CONFIG_KEY: config.model_dump(mode="json")},

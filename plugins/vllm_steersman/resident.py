@@ -92,6 +92,21 @@ class ResidentVectors:
         """Forgets the vector; its rows, if any, stay until they are taken over."""
         self._vectors.pop(digest, None)
 
+    def direction(self, digest: str, layer_idx: int) -> NDArray[np.float32] | None:
+        """Returns a vector's unit direction `[hidden]` at a block of this rank; None without one.
+
+        Raises `CallerError(vector_not_resident)`.
+        """
+        vector = self._vectors.get(digest)
+        if vector is None:
+            raise CallerError(f"vector {digest} is not resident", code="vector_not_resident")
+        if layer_idx not in self.local:
+            return None
+        blocks = np.arange(len(self.local))[vector.at]
+        (at,) = np.nonzero(blocks == self.local.index(layer_idx))
+        found: NDArray[np.float32] = vector.directions[at]
+        return found[0] if len(found) else None
+
     def sum_deltas(
         self, terms: Sequence[tuple[str, float]], *, by_norm: bool = False
     ) -> NDArray[np.float32] | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from . import compat
 from .boot import attach_engine, state_of
+from .reading import Step
 
 
 def after_load_model(runner: Any, *_: Any, **__: Any) -> None:
@@ -27,17 +29,23 @@ def after_update_states(runner: Any, scheduler_output: Any, *_: Any, **__: Any) 
 
 
 def after_prepare_inputs(
-    runner: Any, _scheduler_output: Any, num_scheduled_tokens: Any, *_: Any, **__: Any
+    runner: Any, scheduler_output: Any, num_scheduled_tokens: Any, *_: Any, **__: Any
 ) -> None:
     """Positions and order of the step are known: route its tokens."""
     state = state_of(runner)
-    if state is not None:
-        order = compat.batch_order(runner)
-        state.step(order, compat.num_computed_tokens(runner, len(order)), num_scheduled_tokens)
+    if state is None:
+        return
+    order = compat.batch_order(runner)
+    computed = compat.num_computed_tokens(runner, len(order))
+    state.step(order, computed, num_scheduled_tokens)
+    if state.reading is not None:
+        answering = partial(compat.answering_requests, runner, len(order))
+        drafts = compat.draft_tokens(scheduler_output)
+        state.will_run(Step(order, computed, num_scheduled_tokens, answering, drafts))
 
 
 def before_dummy_run(runner: Any, *_: Any, **__: Any) -> None:
-    """A dummy step (profiling, warm-up, idle data-parallel rank) is never steered."""
+    """A dummy step (profiling, warm-up, idle data-parallel rank) is neither steered nor read."""
     state = state_of(runner)
     if state is not None:
-        state.clear()
+        state.dummy_step()

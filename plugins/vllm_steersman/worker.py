@@ -39,6 +39,30 @@ class SteeringWorkerExtension:
             state.resident.unload(digest)
         return {"digest": digest}
 
+    def steering_readout(self, digests: list[str | None]) -> dict[str, Any]:
+        """Has each slot of the tone read-out read a resident vector, or nothing for None.
+
+        Returns {"readout"}: what each slot reads now; nothing where the vector is not resident, or
+        has no direction at the slot's block.
+        """
+        state = state_of(self.model_runner)  # type: ignore[attr-defined]
+        if state is None or state.tone is None:
+            return {"readout": None}
+        for slot, digest in enumerate(digests[: len(state.tone.layers)]):
+            state.read_out(slot, digest)
+        return {"readout": state.tone.digests}
+
+    def steering_captured(self, keys: list[str]) -> dict[str, Any]:
+        """Returns {"layers", "captured": {key: (mean, norm), or None}} and forgets them.
+
+        mean, norm: fp32 bytes, see `CaptureSums.collect`; None where positions are lacking.
+        """
+        state = state_of(self.model_runner)  # type: ignore[attr-defined]
+        if state is None or state.capture is None:
+            return {"layers": [], "captured": dict.fromkeys(keys)}
+        captured = state.capture.collect(keys)
+        return {"layers": list(state.capture.layers), "captured": captured}
+
     def steering_status(self, brief: str = "") -> dict[str, Any]:
         """Returns who this worker is, what it holds and what it has counted.
 
@@ -66,5 +90,6 @@ class SteeringWorkerExtension:
             "rows_high_water": state.high_water,
             "tracked_requests": state.active_requests,
             "buffer_bytes": state.buffers.nbytes,
+            "readout": None if state.tone is None else state.tone.digests,
             COUNTERS_KEY: state.counters().as_json(),
         }

@@ -21,7 +21,7 @@ from .control import (
 )
 from .control.admin_edge import PREFIX
 from .control.admin_errors import NoAdminRoute
-from .engine.vllm_api import served_chat_template
+from .engine.vllm_api import served_chat_template, traces_endpoint
 from .logs import configure_logs
 from .openai.middleware import SteeringMiddleware
 from .routes import router
@@ -73,7 +73,9 @@ class SteeringEndpointPlugin:
         if self.settings is None or engine_client is None:
             return
         template = served_chat_template(args)
-        self.service = await SteeringService.start(self.settings, engine_client, template)
+        self.service = await SteeringService.start(
+            self.settings, engine_client, template, traces_endpoint(args)
+        )
         state.steering = self.service
         if self.settings.try_it_url is not None:
             announce_when_ready(self.settings, self.service)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -21,7 +21,7 @@ from steersman_vectors.registry.local_copy import LocalCopy
 from steersman_vectors.registry.snapshot import RegistrySnapshot
 from steersman_vectors.registry.store import RegistryStore
 
-from .admission.admitted import Admitted
+from .admission.admitted import Admitted, Headers
 from .admission.decision import Decision
 from .admission.engine_facts import EngineFacts
 from .admission.inbound import Caller, Inbound, texts_of, user_of
@@ -50,9 +50,15 @@ from .openai.body import Body, check_beside
 from .openai.models import profiles_of
 from .processes import ProcessBoard, ProcessReport
 from .quality.backoff_actor import BackoffActor
+from .quality.logprob_gate import LogprobGate
+from .quality.shadows import Shadows
 from .quality.watch import QualityWatch
+from .readout.keeper import ReadoutKeeper
 from .settings import ServerSettings
 from .vector_supply import VectorSupply
+
+if TYPE_CHECKING:
+    from .tracing.tracing import Tracing
 
 log = structlog.get_logger("steersman")
 
@@ -88,7 +94,14 @@ class SteeringService:
         self.limits = Limits(settings.api_processes)
         self.metrics = DecisionMetrics()
         self.decisions = DecisionLog(settings.data_dir, DECISIONS_LOST.inc)
-        self.quality = QualityWatch(settings.quality_sample, self.metrics)
+        self.quality = QualityWatch(
+            settings.quality_sample, self.metrics,
+            LogprobGate(settings.quality_logprob_share, settings.api_processes),
+        )  # fmt: skip
+        if settings.quality_shadow > 0.0:
+            self.quality.shadows = Shadows(
+                settings.quality_shadow, link, self.quality.judging.take, settings.api_processes
+            )
         self.view = View(registry.snapshot, Configuration.of(registry.snapshot.documents))
         self.store = RegistryStore(settings.registry_url, known=lambda: registry.snapshot)
         """For operators; nothing that a request needs goes through it."""
@@ -102,15 +115,23 @@ class SteeringService:
         )
         counted = CountedSoFar(settings.data_dir / "processes", settings.server_pid)
         self.registry_watch = RegistryWatch(engine.fingerprint, self.standing)
+        readout = ReadoutKeeper(
+            settings.readout, engine.fingerprint, lambda: self.view.snapshot,
+            self.supply.ensure_resident, link.read_out,
+        )  # fmt: skip
         self.engine_watch = EngineWatch(
-            partial(link.status, brief=True), partial(self.processes.is_first, os.getpid()), counted
-        )
+            partial(link.status, brief=True), partial(self.processes.is_first, os.getpid()),
+            counted, readout,
+        )  # fmt: skip
+        self.tracing: Tracing | None = None
+        """None where nobody wants spans: OpenTelemetry is not even imported."""
         self._background: list[asyncio.Task[None]] = []
 
     @classmethod
     async def start(
-        cls, settings: ServerSettings, engine_client: Any, chat_template: str | None
-    ) -> SteeringService:
+        cls, settings: ServerSettings, engine_client: Any, chat_template: str | None,
+        traces_endpoint: str | None = None,
+    ) -> SteeringService:  # fmt: skip
         """Returns the service, ready; raises `OperatorError` when the engine cannot steer."""
         link = EngineLink(engine_client)
         status = await link.status()
@@ -133,6 +154,10 @@ class SteeringService:
         classifier = None if settings.intents is None else load_classifier(settings.intents)
         registry = await LiveRegistry.open(settings.registry_url, local)
         service = cls(settings, registry, link, engine, self_test, classifier)
+        if traces_endpoint is not None:
+            from .tracing.tracing import Tracing
+
+            service.tracing = Tracing()
         link.observe_intake(INTAKE.observe)
         announce(
             version=__version__, vllm=vllm_version(), model=settings.model_names[0],
@@ -176,9 +201,14 @@ class SteeringService:
             killed=self.situation().killed is not None,
         )  # fmt: skip
 
-    async def admit(self, caller: Caller, path: str, body: Body, request_id: str = "") -> Admitted:
+    async def admit(
+        self, caller: Caller, path: str, body: Body, request_id: str = "", headers: Headers = ()
+    ) -> Admitted:
         """Returns the decision for a request that has its place, its vectors in every worker."""
         started = perf_counter()
+        trace = None
+        if self.tracing is not None:
+            trace = self.tracing.begin(request_id, path, caller, headers)
         try:
             admitted = await self._admit(caller, path, body, request_id)
         except SteersmanError as error:
@@ -186,11 +216,16 @@ class SteeringService:
             self.metrics.refused(caller.name, error)
             line = partial(refused, request_id, path, caller, error.code, error.http_status)
             self.decisions.write(line)
+            if trace is not None:
+                trace.refused(error)
             raise
         self.metrics.took(perf_counter() - started)
         self.metrics.decided(admitted.decision)
         self.decisions.write(partial(decided, request_id, path, caller, admitted.decision))
-        return admitted
+        if trace is None:
+            return admitted
+        trace.decided(admitted.decision)
+        return replace(admitted, trace=trace)
 
     async def _admit(self, caller: Caller, path: str, body: Body, request_id: str) -> Admitted:
         place = self.limits.running(caller)
@@ -235,8 +270,13 @@ class SteeringService:
     @contextmanager
     def running(self, admitted: Admitted) -> Iterator[None]:
         """Returns a context under which `generate` uses the plan; it gives the place back."""
-        with admitted.place, running_plan(admitted.decision.plan, admitted.tap):
-            yield
+        trace = admitted.trace
+        try:
+            with admitted.place, running_plan(admitted.decision.plan, admitted.tap, trace):
+                yield
+        finally:
+            if trace is not None:
+                trace.end()
 
     def _show(self, snapshot: RegistrySnapshot) -> None:
         """Shows a snapshot to requests, or nothing: raises `OperatorError(registry_corrupt)`."""

@@ -12,7 +12,9 @@ from steersman_vectors.model_dir import ModelShape
 
 from .access.settings import AccessSettings
 from .access.whole_body import MAX_BODY_BYTES
+from .quality.logprob_gate import LOGPROB_SHARE
 from .quality.sampler import QUALITY_SAMPLE
+from .readout.slots import ReadoutSlot
 
 
 class ServerSettings(BaseModel):
@@ -37,6 +39,12 @@ class ServerSettings(BaseModel):
     """The intent classifier: a folder or a file; None without one."""
     quality_sample: float = QUALITY_SAMPLE
     """Share of requests whose answers are judged, 0 to 1."""
+    quality_shadow: float = 0.0
+    """Share of requests of which the steered ones are run unsteered too."""
+    readout: tuple[ReadoutSlot, ...] = ()
+    """The vectors that are read out, with their blocks as the engine was started."""
+    quality_logprob_share: float = LOGPROB_SHARE
+    """Share of time in which one of these asks for log-probabilities; 1: all of them do."""
     model_names: tuple[str, ...]
     """Under which the base model is served; the first is the one to tell people."""
     try_it_url: str | None = None

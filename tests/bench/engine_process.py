@@ -15,6 +15,7 @@ import numpy as np
 from steersman_vectors.engine_contract import (
     RPC_LOAD,
     RPC_LOADED,
+    RPC_READOUT,
     RPC_UNLOAD,
     intake_of,
     note_loaded,
@@ -39,8 +40,11 @@ class Engine:
         if self.steered:
             from vllm_steersman import engine_args
 
-            layers = options["layers"]
-            steering = engine_args(layers if layers == "all" else tuple(layers))
+            layers, (slots, every) = options["layers"], options["readout"] or (0, 8)
+            at = () if layers == "all" else tuple(layers[:slots])
+            steering = engine_args(
+                layers if layers == "all" else tuple(layers), readout=at, readout_every=every
+            )
         self.llm = LLM(
             options["model"], dtype=options["dtype"], load_format="dummy", max_model_len=CONTEXT,
             skip_tokenizer_init=True, max_num_seqs=options["requests"],
@@ -54,6 +58,9 @@ class Engine:
         names = ("one", "two", "three") if self.steered else ()
         self.draw(len(names))
         self.digests = {name: self.loaded(self.start_load()) for name in names}
+        if options["readout"]:
+            read = list(self.digests.values())[: options["readout"][0]]
+            self.llm.collective_rpc(RPC_READOUT, args=(read,))
 
     def draw(self, more: int) -> None:
         """Makes so many vectors over the engine's layers."""

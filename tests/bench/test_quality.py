@@ -16,6 +16,7 @@ import pytest
 
 from steersman_demo.quality.texts import TEST, TUNE, read
 from steersman_server.admission.decision import Decision
+from steersman_server.quality.logprob_gate import LogprobGate
 from steersman_server.quality.tap import Tap
 from steersman_vectors.quality.judge import judge
 from steersman_vectors.quality.judgement import Judgement
@@ -86,7 +87,8 @@ def tap_us(deltas: bool) -> float:
 
     def tapped() -> Any:
         decision = Decision(None, (), "default", 1)
-        return Tap("id", decision, "", lambda observed: None).through(engine(), deltas)
+        tap = Tap("id", decision, "", lambda observed: None, LogprobGate(1.0))
+        return tap.through(lambda asks: engine(), deltas=deltas, may_ask=True)
 
     plain = min(asyncio.run(client(engine())) for _ in range(9))
     return min(asyncio.run(client(tapped())) for _ in range(9)) - plain

@@ -39,12 +39,14 @@ class Case:
     plans: list[dict[str, Any] | None]
     aim: float | None = None
     new_every: int | None = None
+    readout: tuple[int, int] | None = None
+    """How many blocks are read out, and of how many steps one is measured."""
     process: int = 0
     """Cases of equal layers share an engine, unless they ask for one more."""
 
     @property
     def engine(self) -> str:
-        return f"{self.layers} {self.process}"
+        return f"{self.layers} {self.readout} {self.process}"
 
     @property
     def baseline(self) -> str:
@@ -66,6 +68,8 @@ def cases_of(profile: Profile) -> list[Case]:
         Case("stock vLLM again", None, nothing, process=1 if profile.starts > 1 else 0),
         Case("idle, 5 layers hooked", five, nothing, 0.995),
         Case("idle, every layer hooked", "all", nothing, 0.995),
+        Case("idle, 2 vectors read out", five, nothing, 0.995, readout=(2, 8)),
+        Case("idle, 2 vectors read out in every step", five, nothing, readout=(2, 1)),
         Case("steered at 1 layer", [depth // 2], same("one")),
         Case("steered at 5 layers", five, same("one"), 0.99),
         Case("steered at every layer", "all", same("one"), 0.97),
@@ -80,9 +84,11 @@ def cases_of(profile: Profile) -> list[Case]:
 class EngineProcess:
     """An `engine_process.py`, started once for all cases that share its hooks."""
 
-    def __init__(self, profile: Profile, folder: Path, layers: Layers, eager: bool) -> None:
+    def __init__(self, profile: Profile, folder: Path, case: Case, eager: bool) -> None:
+        layers = case.layers
         options = {
-            "model": str(folder), "layers": layers, "eager": eager, "dtype": profile.dtype,
+            "model": str(folder), "layers": layers, "readout": case.readout,
+            "eager": eager, "dtype": profile.dtype,
             "requests": profile.requests, "hidden": profile.hidden, "depth": profile.depth,
             "more": profile.options,
         }  # fmt: skip
@@ -126,10 +132,10 @@ def boot(
 ) -> dict[str, EngineProcess]:
     """Returns the engines that the cases need, ready, started in the order of the cases."""
     engines: dict[str, EngineProcess] = {}
-    distinct = {case.engine: case.layers for case in cases}
+    distinct = {case.engine: case for case in cases}
     try:
-        for name, layers in distinct.items():
-            engines[name] = EngineProcess(profile, folder, layers, eager)
+        for name, case in distinct.items():
+            engines[name] = EngineProcess(profile, folder, case, eager)
             if not profile.boot_together:
                 engines[name].answer()
         if profile.boot_together:

@@ -28,8 +28,11 @@ from tests.engine.reference import HuggingFaceReference
 from tests.tiny_model import HIDDEN, build_tiny_llama
 
 START_S = 240
+REPOSITORY = Path(__file__).parents[2]
 QUALITY_SAMPLE = 0.5
 """Of the session's server: requests by their ids, so that tests choose which are sampled."""
+QUALITY_SHADOW = 0.1
+"""Of the same, requests that are run once more unsteered where they are steered."""
 STEERSMAN = str(Path(sys.executable).with_name("steersman"))
 ENVIRONMENT = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_LOGGING_LEVEL": "WARNING"}
 
@@ -147,8 +150,11 @@ def server(tiny_model, vector_files, tmp_path_factory):
     run("vectors", "import", file, "--name", "empathy", "--model", tiny_model,
         "--data-dir", data_dir)  # fmt: skip
     running = start(
-        tiny_model, data_dir, folder / "server.log", "--quality-sample", str(QUALITY_SAMPLE)
-    )
+        tiny_model, data_dir, folder / "server.log", "--quality-sample", str(QUALITY_SAMPLE),
+        "--quality-logprob-share", "1",
+        "--quality-shadow", str(QUALITY_SHADOW),
+        "--readout", "empathy,nobody", "--readout-every", "1",
+    )  # fmt: skip
     yield running
     assert running.stop() == [], running.log.read_text()[-3000:]
 
@@ -163,7 +169,8 @@ def tenant_server(tiny_model, vector_files, tmp_path_factory):
             "--data-dir", folder / "data")  # fmt: skip
     server = start(
         tiny_model, folder / "data", folder / "server.log", "--api-server-count", "2",
-        "--quality-sample", "1",
+        "--quality-sample", "1", "--quality-logprob-share", "1",
+        "--readout", "empathy,concise",
         env={ADMIN_KEY_ENV: ROOT, "VLLM_SERVER_DEV_MODE": "1"},
     )  # fmt: skip
     running = TenantServer(server)
@@ -180,6 +187,31 @@ def tenant_server(tiny_model, vector_files, tmp_path_factory):
     said = server.log.read_text(errors="replace")
     assert leaked(said, running.secrets) == []
     assert outlived == [], said[-3000:]
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory):
+    """`steersman demo`, as `make demo` runs it, and the file with what it printed."""
+    folder = tmp_path_factory.mktemp("demo")
+    port = free_port()
+    log = folder / "demo.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [STEERSMAN, "demo", "--port", str(port), "--data-dir", str(folder / "data")],
+            cwd=REPOSITORY, stdout=out, stderr=subprocess.STDOUT, env=ENVIRONMENT,
+        )  # fmt: skip
+    deadline = time.monotonic() + START_S
+    while "End the server: Ctrl-C" not in log.read_text():
+        assert process.poll() is None, log.read_text()[-4000:]
+        assert time.monotonic() < deadline, log.read_text()[-4000:]
+        time.sleep(0.2)
+    family = psutil.Process(process.pid).children(recursive=True)
+    yield f"http://127.0.0.1:{port}", log
+    process.send_signal(signal.SIGINT)
+    process.wait(timeout=60)
+    _, alive = psutil.wait_procs(family, timeout=20)
+    assert alive == []
+    assert family, "the engine and the registry are processes of their own"
 
 
 @pytest.fixture(scope="session")

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 
 from steersman_demo import judge
 from steersman_server.monitor.catalogue import CATALOGUE
-from tests.e2e.conftest import ENVIRONMENT, START_S, STEERSMAN, free_port
+from tests.e2e.conftest import ENVIRONMENT
 from tests.e2e.test_metrics import shown, value, wrong
 
 pytestmark = pytest.mark.e2e
@@ -28,31 +25,6 @@ def block(holding: str) -> str:
     """Returns the README's one Python block that holds the text."""
     (found,) = [b for b in BLOCKS if holding in b]
     return found
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory):
-    """`steersman demo`, as `make demo` runs it, and the file with what it printed."""
-    folder = tmp_path_factory.mktemp("demo")
-    port = free_port()
-    log = folder / "demo.log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [STEERSMAN, "demo", "--port", str(port), "--data-dir", str(folder / "data")],
-            cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, env=ENVIRONMENT,
-        )  # fmt: skip
-    deadline = time.monotonic() + START_S
-    while "End the server: Ctrl-C" not in log.read_text():
-        assert process.poll() is None, log.read_text()[-4000:]
-        assert time.monotonic() < deadline, log.read_text()[-4000:]
-        time.sleep(0.2)
-    family = psutil.Process(process.pid).children(recursive=True)
-    yield f"http://127.0.0.1:{port}", log
-    process.send_signal(signal.SIGINT)
-    process.wait(timeout=60)
-    _, alive = psutil.wait_procs(family, timeout=20)
-    assert alive == []
-    assert family, "the engine and the registry are processes of their own"
 
 
 def test_the_shipped_vectors_can_be_named(demo):

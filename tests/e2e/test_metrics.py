@@ -21,11 +21,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 PAGE = (Path(__file__).parents[2] / "docs/metrics.md").read_text()
 NEEDS = {
-    "steering_registry_errors_total": "a registry that fails",
-    "steering_engine_errors_total": "an engine that fails",
     "steering_intents_total": "a classifier, which the two-process server has not",
     "steering_safety_overrides_total": "a classifier, which the two-process server has not",
-    "steering_quality_skipped_total": "a judge that cannot keep up",
     "steering_backoffs_total": "a tenant that is backed off",
 }
 """Metrics that are absent where several processes serve until that happens."""
@@ -124,6 +121,26 @@ def test_requests_are_counted_by_what_was_decided(server):
     assert more("steering_admission_seconds_count") == 3
     assert more("steering_plan_build_seconds_count") == 1
     assert value(after, "steering_decisions_lost_total") == 0
+
+
+def test_the_read_out_measures_every_answer_token_and_says_what_it_cannot(server):
+    """`nobody` is no vector: told, and everything else goes on."""
+
+    def tone(steered: str, what: str = "tokens") -> float:
+        labels = {"vector": "empathy", "steered": steered, **ONE_WORKER}
+        return value(scrape(server), f"steering_tone_{what}_total", **labels)
+
+    wait_until(lambda: value(scrape(server), "steering_tone_reads", vector="empathy") == 1)
+    assert value(scrape(server), "steering_tone_reads", vector="nobody") == 0
+    assert "readout_reads_nothing" in server.log.read_text()
+    ask(server, steering=False).raise_for_status()
+    wait_until(lambda: tone("no") > 0)
+    before = {steered: tone(steered) for steered in ("no", "yes")}
+    ask(server, steering=False).raise_for_status()
+    ask(server, steering={"vectors": {"empathy": 0.5}}, max_tokens=7).raise_for_status()
+    wait_until(lambda: tone("no") >= before["no"] + 12 and tone("yes") >= before["yes"] + 7)
+    assert (tone("no"), tone("yes")) == (before["no"] + 12, before["yes"] + 7)
+    assert 0 < tone("yes", "units") < tone("yes")
 
 
 def test_steered_tokens_are_counted_exactly(server):

@@ -14,7 +14,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from steersman_server.quality.sampler import is_sampled
-from tests.e2e.conftest import QUALITY_SAMPLE
+from tests.e2e.conftest import QUALITY_SAMPLE, QUALITY_SHADOW
+from tests.e2e.tenants import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -41,9 +42,17 @@ def request_id(sampled: bool) -> str:
     return next(name for name in ids if is_sampled(name, QUALITY_SAMPLE) is sampled)
 
 
-def post(server, path: str, body: dict[str, Any], sampled: bool = True) -> httpx.Response:
+def shadowed_id(shadowed: bool) -> str:
+    """Returns an id in the sample, whose request has, or has not, a shadow if it is steered."""
+    return next(name for name in iter(lambda: request_id(True), None)
+                if is_sampled(name, QUALITY_SHADOW) is shadowed)  # fmt: skip
+
+
+def post(
+    server, path: str, body: dict[str, Any], sampled: bool = True, name: str | None = None
+) -> httpx.Response:
     answer = httpx.post(
-        server.url + path, timeout=120, headers={"x-request-id": request_id(sampled)},
+        server.url + path, timeout=120, headers={"x-request-id": name or request_id(sampled)},
         json={"model": server.get("/v1/models")["data"][0]["id"], "temperature": 0, **body},
     )  # fmt: skip
     assert answer.status_code == 200, answer.text
@@ -179,9 +188,68 @@ def test_known_traffic_is_counted(server):
     assert {key[1] for key in vectors} == {"empathy"}
     assert rise["steering_quality_answer_tokens_count", "yes"] == 2
     assert rise["steering_quality_answer_tokens_sum", "yes"] == 24
-    assert rise["steering_quality_logprob_count", "no"] == 3
-    assert rise["steering_quality_logprob_bucket", "0.0", "no"] == 3  # every one below 0
-    assert rise["steering_quality_logprob_bucket", "-8.0", "no"] == 0
+    assert rise["steering_quality_nll_count", "no"] == 3
+    assert 0 < rise["steering_quality_nll_sum", "no"] < 3 * 8
+
+
+PAIRS = "steering_quality_pairs_total"
+RISE = "steering_quality_pair_nll_rise_bucket"
+
+
+def paired(found: Counter[tuple[str, ...]]) -> float:
+    return sum(value for key, value in found.items() if key[0] == PAIRS)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("path", BODIES)
+def test_a_steered_request_is_run_once_more_and_its_client_notices_nothing(server, path, stream):
+    body = BODIES[path] | STEERED | {"stream": stream}
+    post(server, path, body)  # the prompt is cached for both from here on
+    before = settled(server)
+    without, shadowed = (post(server, path, body, name=shadowed_id(s)) for s in (False, True))
+    if stream:
+        assert told([*events(shadowed)]) == told([*events(without)])
+    else:
+        assert plain(shadowed.json()) == plain(without.json())
+    wait_until(lambda: paired(counters(server)) == paired(before) + 1)
+    after = settled(server)
+    assert paired(after) == paired(before) + 1
+    assert judged(after) == judged(before) + 2  # the shadow's answer is nobody's
+    post(server, path, BODIES[path] | {"stream": stream}, name=shadowed_id(True))
+    assert paired(settled(server)) == paired(after)
+
+
+def test_a_pair_is_of_the_answers_that_clients_get_with_and_without_steering(server):
+    path, told_all = "/v1/chat/completions", {"logprobs": True, "ignore_eos": True}
+
+    def mean(steering: dict[str, Any], name: str) -> float:
+        answer = post(server, path, BODIES[path] | told_all | steering, name=name).json()
+        tokens = answer["choices"][0]["logprobs"]["content"]
+        return sum(token["logprob"] for token in tokens) / len(tokens)
+
+    unsteered = mean({}, shadowed_id(False))
+    requests = sum_of(server, "steering_requests_total")
+    before = settled(server)
+    strong = {"steering": {"vectors": {"empathy": 2.0}}}
+    nll_rise = unsteered - mean(strong, shadowed_id(True))
+    assert abs(nll_rise) > 0.01
+    wait_until(lambda: paired(counters(server)) == paired(before) + 1)
+    after = settled(server)
+    assert sum_of(server, "steering_requests_total") == requests + 1
+    rose = {float(key[1]) for key in after if key[0] == RISE and after[key] > before[key]}
+    bounds = {float(key[1]) for key in after if key[0] == RISE}
+    assert rose == {bound for bound in bounds if bound >= nll_rise}
+    ratio = "steering_quality_pair_length_ratio"
+    assert after[f"{ratio}_sum",] - before[f"{ratio}_sum",] == 1  # both had 12 tokens
+    lines = [json.loads(line) for file in (server.data_dir / "decisions").iterdir()
+             for line in file.read_text().splitlines()]  # fmt: skip
+    assert not [line for line in lines if "shadow" in line["request_id"]]
+
+
+def sum_of(server, name: str) -> float:
+    text = httpx.get(server.url + "/metrics", timeout=30).text
+    return sum(sample.value for family in text_string_to_metric_families(text)
+               for sample in family.samples if sample.name == name)  # fmt: skip
 
 
 def test_a_client_that_goes_away_is_judged_by_what_it_got(server):

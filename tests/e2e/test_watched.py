@@ -35,10 +35,9 @@ QUERIES = [query for board in BOARDS for query in asked(board, CHOICES)]
 WAIT_S = 240.0
 
 ACCIDENTS = {
-    "steering_registry_errors_total": "the registry answers",
-    "steering_engine_errors_total": "the workers answer",
     "steering_backoffs_total": "no tenant of this server opted in",
-    "steering_quality_skipped_total": "nothing is skipped while the judge keeps up",
+    "steering_quality_pair_length_ratio": "nothing is run a second time there",
+    "steering_quality_pair_nll_rise": "as above",
     "steering_intents_total": "this server has no classifier",
     "steering_safety_overrides_total": "nor an intent of safety",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -120,9 +121,13 @@ def start(
     *,
     steered: bool,
     token_scale: bool = True,
+    steering: Mapping[str, Any] = MappingProxyType({}),
     **options: Any,
 ) -> Engine:
-    """Starts vLLM in fp32 with blocks of 32 tokens, and makes the vectors resident."""
+    """Starts vLLM in fp32 with blocks of 32 tokens, and makes the vectors resident.
+
+    steering: what else `engine_args` is given.
+    """
     from vllm import LLM
 
     from vllm_steersman import engine_args, load_vector
@@ -133,7 +138,7 @@ def start(
         "max_num_seqs": MAX_NUM_SEQS,
         "block_size": BLOCK,
         "disable_log_stats": True,
-        **(engine_args(token_scale=token_scale) if steered else {}),
+        **(engine_args(token_scale=token_scale, **steering) if steered else {}),
         **machine.options,
         **options,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,36 @@ class HuggingFaceReference:
 
         inputs: what else the model takes, such as pixels.
         """
+        return self._forward(ids, plan, vectors, inputs).log_softmax(-1)
+
+    def streams(
+        self,
+        ids: Sequence[int],
+        plan: SteeringPlan | None = None,
+        vectors: Mapping[str, SteeringVector] = MappingProxyType({}),
+    ) -> torch.Tensor:
+        """Returns `[blocks, len(ids), hidden]`: x at each block's output, before its own delta."""
+        kept: list[torch.Tensor] = []
+
+        def keep(_module, _inputs, output):
+            kept.append((output[0] if isinstance(output, tuple) else output)[0].clone())
+
+        hooks = [block.register_forward_hook(keep) for block in self.blocks]
+        try:
+            self._forward(ids, plan, vectors, {})
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return torch.stack(kept)
+
+    def _forward(
+        self,
+        ids: Sequence[int],
+        plan: SteeringPlan | None,
+        vectors: Mapping[str, SteeringVector],
+        inputs: Mapping[str, torch.Tensor],
+    ) -> torch.Tensor:
+        """Returns the logits, `[len(ids), vocab]`."""
         gate = torch.zeros(len(ids), 1)
         deltas: dict[int, np.ndarray] = {}
         by_norm: dict[int, np.ndarray] = {}
@@ -60,11 +91,11 @@ class HuggingFaceReference:
             hooks.append(block.register_forward_hook(_adding(gate, delta, per_norm)))
         try:
             with torch.no_grad():
-                logits = self.model(torch.tensor([list(ids)]), **inputs).logits[0]
+                logits: torch.Tensor = self.model(torch.tensor([list(ids)]), **inputs).logits[0]
         finally:
             for hook in hooks:
                 hook.remove()
-        return logits.log_softmax(-1)
+        return logits
 
 
 def _adding(gate: torch.Tensor, delta: torch.Tensor, per_norm: torch.Tensor):

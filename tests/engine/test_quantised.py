@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -65,8 +66,9 @@ def linears(model: nn.Module) -> list[str]:
 
 @pytest.fixture(scope="module")
 def int8(tmp_path_factory) -> tuple[Path, HuggingFaceReference]:
-    """Returns an int8 checkpoint and its oracle."""
+    """Returns an int8 checkpoint, beside it as `plain` what it was made of, and its oracle."""
     folder = build_tiny_llama(tmp_path_factory.mktemp("int8") / "tiny-llama")
+    shutil.copytree(folder, folder.parent / "plain")
     oracle = HuggingFaceReference(folder)
     tensors = safetensors.torch.load_file(folder / "model.safetensors")
     for name in linears(oracle.model):

@@ -8,6 +8,7 @@ from tests.engine.test_architectures import *  # noqa: F403
 from tests.engine.test_laws import *  # noqa: F403
 from tests.engine.test_preemption import *  # noqa: F403
 from tests.engine.test_prefix_cache import *  # noqa: F403
+from tests.engine.test_readout import *  # noqa: F403
 from tests.engine.test_requests import *  # noqa: F403
 
 pytestmark = pytest.mark.gpu

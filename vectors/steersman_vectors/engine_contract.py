@@ -31,6 +31,15 @@ RPC_UNLOAD = "steering_unload"
 """(digest) -> {"digest"}; only for a vector that no running or queued request uses."""
 RPC_STATUS = "steering_status"
 """([anything for a brief answer]) -> what a worker holds and has counted, from every worker."""
+RPC_READOUT = "steering_readout"
+"""([digest or None of each slot]) -> {"readout": [what each slot now reads]}."""
+RPC_CAPTURED = "steering_captured"
+"""([key]) -> {"layers", "captured": {key: (mean, norm)}}: what `CAPTURE_KEY` asked for, once."""
+CAPTURE_KEY = "steering_capture"
+"""Of a request's `extra_args`: {"key", "spans"}, what to read off its prompt."""
+MAX_READOUT_SLOTS = 8
+READOUT_EVERY = 8
+"""Of so many engine steps one is read."""
 GLOBAL_ATTENTION = "full_attention"
 """Of Hugging Face's `layer_types`: the block attends to the whole context."""
 
@@ -49,6 +58,12 @@ class EngineSteering(BaseModel):
     """
     token_scale: bool = False
     """Whether vectors of scale `token` can be used; costs a second set of rows and a norm."""
+    readout: tuple[int, ...] = Field(default=(), max_length=MAX_READOUT_SLOTS)
+    """The decoder block that each slot of the tone read-out reads; empty: no read-out."""
+    readout_every: int = Field(default=READOUT_EVERY, ge=1)
+    """Of so many engine steps one is read; 1: all of them."""
+    capture: bool = False
+    """Whether requests can have the residual stream read off their prompts; for extraction."""
     op_version: int = Field(default=2, frozen=True)
     """Raised when the injected operation changes, so that no old compiled graph is reused."""
 
@@ -73,6 +88,19 @@ class EngineSteering(BaseModel):
                 code="invalid_steering_layers",
             )
         return tuple(sorted(set(self.layers)))
+
+    def check_readout(self, layers: Collection[int]) -> None:
+        """Raises `OperatorError(invalid_readout)` for a slot at a block that is not steered.
+
+        layers: the steered blocks.
+        """
+        wrong = [i for i in self.readout if i not in layers]
+        if wrong:
+            raise OperatorError(
+                f"the read-out asks for decoder blocks {wrong}, but only {sorted(layers)} are "
+                "steered. Add them with --steering-layers, or read another block",
+                code="invalid_readout",
+            )
 
 
 def _global_layers(num_layers: int, attention: Sequence[str] | None) -> tuple[int, ...]:

@@ -29,6 +29,9 @@ class WorkerCounters:
     """Vectors made resident."""
     load_seconds: float = 0.0
     """Time that took, beside the steps."""
+    tone: tuple[float, ...] = ()
+    """Of each read-out slot four totals: tokens unsteered, tokens steered, units unsteered, units
+    steered; a token's units are (1 + cos) / 2."""
 
     def as_json(self) -> dict[str, Any]:
         """Returns it for the wire."""
@@ -37,4 +40,4 @@ class WorkerCounters:
     @classmethod
     def of(cls, value: dict[str, Any]) -> WorkerCounters:
         """Returns what `as_json` made of it; raises `TypeError` for anything else."""
-        return cls(**value)
+        return cls(**{**value, "tone": tuple(value.get("tone", ()))})

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from ..declare import (
+    GREEN,
     ORANGE,
+    RED,
     SERVERS,
     WINDOW,
     YELLOW,
@@ -16,7 +18,7 @@ from ..declare import (
     lines,
     table,
 )
-from ..promql import count, mean, quantile, rate, share, top, wilson
+from ..promql import count, mean, mean_of_signed, rate, share, top, wilson
 
 VECTOR = 'vector=~"$vector"'
 FLAG = 'flag=~"$flag"'
@@ -25,7 +27,7 @@ SEEN = f"steering_flag_variants_total{{{FLAG}}}"
 ANSWERS = f"steering_quality_variant_answers_total{{{FLAG}}}"
 BROKEN = f'steering_quality_variant_answers_total{{{FLAG}, verdict="degenerate"}}'
 TOKENS = f"steering_quality_variant_tokens{{{FLAG}}}"
-LOGPROB = f"steering_quality_variant_logprob{{{FLAG}}}"
+NLL = f"steering_quality_variant_nll{{{FLAG}}}"
 BY_VECTOR = f"steering_quality_vector_answers_total{{{VECTOR}}}"
 BROKEN_BY_VECTOR = f'steering_quality_vector_answers_total{{{VECTOR}, verdict="degenerate"}}'
 
@@ -43,7 +45,7 @@ EXPERIMENT = Row(
             "Variants compared, in the time shown", "All that is known of each variant, in "
             "one row. "
             "Where two intervals of degenerate answers do not overlap the difference is no chance; "
-            "where they do, let the test run on. Tokens are a mean, log-probability is a median.",
+            "where they do, let the test run on. Tokens and nats are means.",
             Query(count(SEEN, VARIANT), "requests", "short"),
             Query(of_flag(SEEN), "share of traffic", "percentunit"),
             Query(count(ANSWERS, VARIANT), "answers sampled", "short"),
@@ -54,7 +56,7 @@ EXPERIMENT = Row(
             Query(wilson(count(BROKEN, VARIANT), count(ANSWERS, VARIANT), 1), "at most",
                   "percentunit"),
             Query(mean(TOKENS, VARIANT, "$__range"), "tokens per answer", "short"),
-            Query(quantile(0.5, LOGPROB, VARIANT, "$__range"), "log-probability", "nats"),
+            Query(mean(NLL, VARIANT, "$__range"), "nats per token", "nats"),
             height=6,
         ),
         lines(
@@ -86,9 +88,9 @@ EXPERIMENT = Row(
             Query(mean(TOKENS, VARIANT, "$window"), "{{variant}}"), width=12,
         ),
         lines(
-            "Log-probability of answers", "Median over answers of the mean log-probability of "
-            "their tokens, in nats, over the window: how much the model believes what it says.",
-            Query(quantile(0.5, LOGPROB, VARIANT, "$window"), "{{variant}}"),
+            "Unlikelihood of answers", "Mean negative log-likelihood of an answer's tokens, in "
+            "nats, over the window: the higher, the less the model believes what it says.",
+            Query(mean(NLL, VARIANT, "$window"), "{{variant}}"), unit="nats",
             width=12, decimals=2,
         ),
     ),
@@ -123,9 +125,52 @@ VECTORS = Row(
             Query(rate(f"steering_alpha_bucket{{{VECTOR}}}", "le"), "{{le}}"), width=12,
         ),
         lines(
-            "Median alpha", "Half of the requests of a vector have less than this.",
-            Query(top(quantile(0.5, f"steering_alpha{{{VECTOR}}}", "vector")), "{{vector}}"),
+            "Mean alpha", "Of the requests that a vector is applied to; below 0 where it is turned "
+            "around.",
+            Query(top(mean_of_signed(f"steering_alpha{{{VECTOR}}}",
+                                     f"steering_alpha_added_total{{{VECTOR}, ", "vector")),
+                  "{{vector}}"),
             width=12, decimals=2,
+        ),
+    ),
+)  # fmt: skip
+
+
+def tone(what: str, steered: str, window: str) -> str:
+    """Returns tokens or units of the read-out per second, of tokens that are steered or are not."""
+    series = f'steering_tone_{what}_total{{{VECTOR}, steered="{steered}"}}'
+    return rate(series, "vector", window)
+
+
+def mean_cos(steered: str) -> str:
+    """Returns the mean cosine that the units of the read-out stand for."""
+    tokens = tone("tokens", steered, "$window")
+    return f"2 * {tone('units', steered, '$window')} / ({tokens} > 0) - 1"
+
+
+TONE = Row(
+    "Tone: what the traffic says (servers with --readout)",
+    (
+        lines(
+            "Tone of answers", "Mean cosine between the residual stream and the vector, of answer "
+            "tokens over the window. Compare a vector's steered line with its unsteered one, or "
+            "one week with another; the height alone means nothing. See docs/readout.md.",
+            Query(top(mean_cos("yes")), "{{vector}}, steered"),
+            Query(top(mean_cos("no")), "{{vector}}, unsteered"),
+            width=12, decimals=3,
+        ),
+        lines(
+            "Tokens measured", "Answer tokens per second that the read-out has measured, of one "
+            "engine step in --readout-every. Few tokens make a line that shakes.",
+            Query(top(tone("tokens", "yes", "$__rate_interval")), "{{vector}}, steered"),
+            Query(top(tone("tokens", "no", "$__rate_interval")), "{{vector}}, unsteered"),
+            low=0.0,
+        ),
+        bars(
+            "Measured now", "1: the slot measures the vector that its name stands for. 0: it "
+            "measures nothing; the server's log tells why (`readout_reads_nothing`).",
+            Query(top(f"min by (vector) (steering_tone_reads{{{VECTOR}}})"), "{{vector}}"),
+            width=4, low=0.0, high=1.0, decimals=0, base=RED, steps=((1.0, GREEN),),
         ),
     ),
 )  # fmt: skip
@@ -133,7 +178,7 @@ VECTORS = Row(
 BOARD = Dashboard(
     "steersman-experiment", "Steersman: vector and experiment",
     "What a vector does, and the variants of a flag beside each other.",
-    (EXPERIMENT, VECTORS),
+    (EXPERIMENT, VECTORS, TONE),
     (
         SERVERS,
         Variable("flag", "Flag", "label_values(steering_flag_variants_total, flag)", many=False),

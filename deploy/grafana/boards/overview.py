@@ -18,10 +18,11 @@ from ..declare import (
     lines,
     stat,
 )
-from ..promql import quantile, rate, share, top
+from ..promql import mean, mean_of_signed, quantile, rate, share, top
 
 REQUESTS = "steering_requests_total"
 ANSWERS = "steering_quality_answers_total"
+PAIRS = "steering_quality_pairs_total"
 OUTCOMES = (("steered", PURPLE), ("unsteered", GREY), ("refused", RED))
 
 
@@ -94,7 +95,8 @@ TRAFFIC = Row(
         lines(
             "Refusals by code", "The stable codes of refused requests. A new release of a client "
             "often shows as one code; `steersman decisions` has the requests.",
-            Query(top(rate("steering_refusals_total{}", "code")), "{{code}}"), unit="reqps",
+            Query(top(rate("steering_refusals_total{}", "code")) + " > 0", "{{code}}"),
+            unit="reqps",
         ),
         lines(
             "Vectors applied", "The eight vectors that act on most requests.",
@@ -155,32 +157,82 @@ QUALITY = Row(
             colours=OUTCOMES,
         ),
         lines(
-            "Log-probability of answers", "Median over answers of the mean log-probability of "
-            "their "
-            "tokens, under the model that gave them. The further the steered one falls below the "
-            "other, the less the model believes what it says.",
+            "Unlikelihood of answers", "Mean negative log-likelihood of an answer's tokens under "
+            "the model that gave them, in nats. The further the steered one rises above the other, "
+            "the less the model believes what it says; near 0 it may be in a loop.",
             *(
                 Query(
-                    quantile(
-                        0.5, f'steering_quality_logprob{{steered="{steered}"}}', window="$window"
-                    ), name,
+                    mean(f'steering_quality_nll{{steered="{steered}"}}', window="$window"), name,
                 )
                 for steered, name in (("yes", "steered"), ("no", "unsteered"))
             ),
-            colours=OUTCOMES, decimals=2,
+            unit="nats", colours=OUTCOMES, decimals=2,
         ),
         lines(
-            "Fall of log-probability", "By how much steered answers are below the mean of the same "
+            "Rise of unlikelihood", "By how much steered answers are above the mean of the same "
             "tenant's unsteered ones, in nats per token. A p90 above 1 is worth a look at the "
             "vector's dose.",
+            Query(
+                mean_of_signed("steering_quality_nll_rise{}", "steering_quality_nll_moved_total{",
+                               window="$window"), "mean",
+            ),
+            *(
+                Query(quantile(q, "steering_quality_nll_rise{}", window="$window"),
+                      f"p{q * 100:.0f}")
+                for q in (0.5, 0.9)
+            ),
+            unit="nats", decimals=2,
+            colours=(("mean", BLUE), ("p50", GREEN), ("p90", ORANGE)),
+        ),
+    ),
+)  # fmt: skip
+
+PAIRED = Row(
+    "The same request steered and unsteered (--quality-shadow)",
+    (
+        lines(
+            "Degenerate answers of pairs", "Shares of the same requests' answers with and without "
+            "steering: what is above the unsteered line is steering's own doing. Empty without "
+            "shadow runs.",
             *(
                 Query(
-                    quantile(q, "steering_quality_logprob_fall{}", window="$window"),
+                    share(
+                        rate(f'{PAIRS}{{{side}_verdict="degenerate"}}', window="$window"),
+                        rate(f"{PAIRS}{{}}", window="$window"),
+                    ), side,
+                )
+                for side in ("steered", "unsteered")
+            ),
+            unit="percentunit", low=0.0, colours=OUTCOMES,
+        ),
+        lines(
+            "Length, steered by unsteered", "Of the answers of a pair: 1 is the same number of "
+            "tokens.",
+            *(
+                Query(
+                    quantile(q, "steering_quality_pair_length_ratio{}", window="$window"),
+                    f"p{q * 100:.0f}",
+                )
+                for q in (0.1, 0.5, 0.9)
+            ),
+            decimals=2, colours=(("p10", GREEN), ("p50", BLUE), ("p90", ORANGE)),
+        ),
+        lines(
+            "Rise of NLL within pairs", "By how much the mean negative log-likelihood of the "
+            "steered answer of a pair is above that of the unsteered one, in nats per token.",
+            Query(
+                mean_of_signed("steering_quality_pair_nll_rise{}",
+                               "steering_quality_pair_nll_moved_total{", window="$window"), "mean",
+            ),
+            *(
+                Query(
+                    quantile(q, "steering_quality_pair_nll_rise{}", window="$window"),
                     f"p{q * 100:.0f}",
                 )
                 for q in (0.5, 0.9)
             ),
-            decimals=2, colours=(("p50", GREEN), ("p90", ORANGE)),
+            unit="nats", decimals=2,
+            colours=(("mean", BLUE), ("p50", GREEN), ("p90", ORANGE)),
         ),
     ),
 )  # fmt: skip
@@ -215,5 +267,5 @@ INTENTS = Row(
 BOARD = Dashboard(
     "steersman-overview", "Steersman: overview",
     "What steering does to traffic, for all tenants: outcomes, quality, intents.",
-    (NOW, TRAFFIC, QUALITY, INTENTS), (SERVERS, WINDOW),
+    (NOW, TRAFFIC, QUALITY, PAIRED, INTENTS), (SERVERS, WINDOW),
 )  # fmt: skip

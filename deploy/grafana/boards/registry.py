@@ -63,7 +63,8 @@ OVER_TIME = Row(
               Query(top("steering_vectors_mismatched{}"), SERVER), decimals=0),
         lines("Fallbacks", "Requests served unsteered because a tenant's own steering could not be "
               "had, by code. Mismatched or retired vectors in defaults and rules.",
-              Query(top(rate("steering_fallbacks_total{}", "code")), "{{code}}"), unit="reqps"),
+              Query(top(rate("steering_fallbacks_total{}", "code")) + " > 0", "{{code}}"),
+              unit="reqps"),
         lines("Lost lines of the decision log", "Lines that were not written, in five minutes: the "
               "disk is full or slow. Requests are served all the same.",
               Query(count("steering_decisions_lost_total{}", window="5m"), "lost"), decimals=0,

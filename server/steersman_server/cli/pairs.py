@@ -54,11 +54,11 @@ Examples:
 GENERATE_HELP = """
 Have a model write pairs for a concept, through any OpenAI-compatible endpoint.
 
-The model is asked for situations first, then for pairs in each of them. Lines
-go through the same checks as `pairs check` makes when it reads, what repeats is
-dropped, and each line is in FILE as soon as it is written: after Ctrl-C or a
-crash, --resume goes on. Templates: behaviour (one prompt, two answers), prompts
-(two prompts), or a file of your own with ${concept}, ${topic} and ${count}.
+The model is asked for situations first, then for pairs in each of them. Each
+line is checked as `pairs check` reads it, what repeats is dropped, and the rest
+is in the file at once: after Ctrl-C or a crash, --resume goes on. Templates:
+behaviour (one prompt, two answers), prompts (two prompts), or a file of your
+own with ${concept}, ${topic} and ${count}.
 
 Examples:
 

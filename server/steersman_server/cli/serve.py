@@ -9,6 +9,7 @@ import typer
 
 from steersman_vectors.errors import CallerError, OperatorError
 
+from ..quality.logprob_gate import LOGPROB_SHARE
 from ..quality.sampler import QUALITY_SAMPLE
 from .options import DataDir, RedisUrl, expand_data_dir
 
@@ -95,6 +96,39 @@ QualitySample = Annotated[
         "the like; 0 for none. See docs/quality.md.",
     ),
 ]
+QualityShadow = Annotated[
+    float,
+    typer.Option(
+        "--quality-shadow",
+        min=0.0,
+        max=1.0,
+        help="Share of requests of which the steered ones are run a second time, unsteered, to "
+        "compare the answers; part of the sample. Costs their forward passes. Default: none.",
+    ),
+]
+Readout = Annotated[
+    str | None,
+    typer.Option(
+        "--readout",
+        metavar="VECTORS",
+        help="Measure how far the traffic's residual stream points along these vectors, such as "
+        "empathy,concise@prod, each at its first decoder block or at one that is named: "
+        "empathy:14. See docs/readout.md. Default: none.",
+    ),
+]
+ReadoutEvery = Annotated[
+    int, typer.Option("--readout-every", min=1, help="Of so many engine steps one is measured.")
+]
+QualityLogprobShare = Annotated[
+    float,
+    typer.Option(
+        "--quality-logprob-share",
+        min=0.0,
+        max=1.0,
+        help="Share of time in which one of these requests may have the engine work out "
+        "log-probabilities, which costs every request in its batch; 1 for all of them, 0 for none.",
+    ),
+]
 DEMO_VLLM_ARGS = (
     *("--max-model-len", "2048", "--max-num-seqs", "64", "--enforce-eager"),
     # Of the memory; by default vLLM does not start where more than 8% is in use.
@@ -121,8 +155,14 @@ def register(app: typer.Typer) -> None:
         public_route: PublicRoutes = None,
         max_body_mib: MaxBody = 16,
         quality_sample: QualitySample = QUALITY_SAMPLE,
+        quality_shadow: QualityShadow = 0.0,
+        readout: Readout = None,
+        readout_every: ReadoutEvery = 8,
+        quality_logprob_share: QualityLogprobShare = LOGPROB_SHARE,
     ) -> None:
         from steersman_vectors.engine_contract import EngineSteering, parse_layers
+
+        from ..readout.slots import parse_slots
 
         if model.startswith("-"):
             raise CallerError(
@@ -133,7 +173,9 @@ def register(app: typer.Typer) -> None:
         from ..serve.run import serve as run
 
         steering = EngineSteering(
-            layers=parse_layers(steering_layers), token_scale=steering_token_scale
+            layers=parse_layers(steering_layers),
+            token_scale=steering_token_scale,
+            readout_every=readout_every,
         )
         run(
             ServeOptions(
@@ -148,6 +190,9 @@ def register(app: typer.Typer) -> None:
                 intents=intents,
                 max_body_mib=max_body_mib,
                 quality_sample=quality_sample,
+                quality_shadow=quality_shadow,
+                readout=() if readout is None else parse_slots(readout),
+                quality_logprob_share=quality_logprob_share,
             )
         )
 

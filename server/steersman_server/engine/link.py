@@ -7,9 +7,18 @@ calls it, so a plan reaches the engine whatever the route, and a client's own `e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import contextmanager
 from contextvars import ContextVar
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -18,6 +27,7 @@ from uuid import uuid4
 from steersman_vectors.engine_contract import (
     RPC_LOAD,
     RPC_LOADED,
+    RPC_READOUT,
     RPC_STATUS,
     RPC_UNLOAD,
     intake_of,
@@ -27,12 +37,21 @@ from steersman_vectors.engine_contract import (
 from steersman_vectors.errors import OperatorError
 from steersman_vectors.plan import EXTRA_ARGS_KEY, SteeringPlan
 
+from .asked import Asked, EngineLoad
 from .vllm_api import (
+    LOWEST_PRIORITY,
+    REPEATED,
+    RpcArgument,
     ask_workers,
     asking_for_logprobs,
+    asks_for_logprobs,
+    engine_load,
     gives_deltas,
+    is_handed_over,
     knows_logprobs,
+    one_answer_as_it_comes,
     one_greedy_token,
+    plain_prompt,
 )
 
 ReadBlob = Callable[[str], Awaitable[bytes]]
@@ -45,9 +64,26 @@ class OutputTap(Protocol):
     """Looks on while the engine answers; the outputs go through unchanged."""
 
     def through(
-        self, outputs: AsyncGenerator[Any, None], deltas: bool
+        self,
+        generate: Callable[[bool], tuple[Asked, AsyncGenerator[Any, None]]],
+        *,
+        deltas: bool,
+        may_ask: bool,
     ) -> AsyncGenerator[Any, None]:
-        """Yields vLLM's outputs; `deltas`: each holds what was added since the last."""
+        """Yields vLLM's outputs.
+
+        generate: asks the engine, told whether to want log-probabilities too; gives what it asked
+        and the outputs. deltas: each output holds what was added since the last. may_ask: there
+        are log-probabilities, and the client has not asked for them.
+        """
+        ...
+
+
+class EngineTrace(Protocol):
+    """The span that the engine's own span of a request belongs to."""
+
+    def headers(self, engine_request_id: str) -> Mapping[str, str]:
+        """Returns the headers that make it so; told once for each call of `generate`."""
         ...
 
 
@@ -57,6 +93,7 @@ class _Running:
 
     plan: SteeringPlan | None = None
     tap: OutputTap | None = None
+    trace: EngineTrace | None = None
 
 
 _UNDECIDED = _Running()
@@ -64,9 +101,14 @@ _running: ContextVar[_Running] = ContextVar("steersman_running", default=_UNDECI
 
 
 @contextmanager
-def running_plan(plan: SteeringPlan | None, tap: OutputTap | None = None) -> Iterator[None]:
-    """Within this context, `generate` runs under `plan`, and its outputs go through `tap`."""
-    token = _running.set(_Running(plan, tap))
+def running_plan(
+    plan: SteeringPlan | None, tap: OutputTap | None = None, trace: EngineTrace | None = None
+) -> Iterator[None]:
+    """Within this context, `generate` runs under `plan`, and its outputs go through `tap`.
+
+    trace: what vLLM's span of the request becomes a child of, whatever the client's headers say.
+    """
+    token = _running.set(_Running(plan, tap, trace))
     try:
         yield
     finally:
@@ -130,6 +172,13 @@ class EngineLink:
                 task.add_done_callback(partial(self._loaded, digest))
             await asyncio.shield(task)
 
+    async def read_out(self, digests: Sequence[str | None]) -> list[dict[str, Any]]:
+        """Has each slot of the read-out measure a resident vector, or nothing for None.
+
+        Returns what each worker's slots measure now; raises `OperatorError(engine_unavailable)`.
+        """
+        return await self._ask(RPC_READOUT, list(digests))
+
     async def forget(self, digests: Iterable[str]) -> None:
         """Returns when no worker holds the vectors any more; no request may be using them."""
         for digest in digests:
@@ -152,6 +201,30 @@ class EngineLink:
             return {token: entry.logprob for token, entry in position.items()}
         raise OperatorError("the engine gave no answer", code="engine_unavailable")
 
+    def load(self) -> EngineLoad:
+        """Returns how busy the engine is."""
+        return engine_load(self._client)
+
+    def can_repeat(self, asked: Asked) -> bool:
+        """Returns whether `unsteered` can run what was asked."""
+        plain = plain_prompt(asked.prompt) is not None
+        return plain and not is_handed_over(asked.sampling_params)
+
+    def unsteered(self, asked: Asked) -> AsyncGenerator[Any, None]:
+        """Runs what was asked once more, alone, without a plan, behind all others.
+
+        Returns vLLM's outputs, each with what was added since the last.
+        """
+        beside = {name: asked.beside[name] for name in REPEATED if name in asked.beside}
+        if self.load().by_priority:
+            beside["priority"] = LOWEST_PRIORITY
+        params = one_answer_as_it_comes(asked.sampling_params)
+        with_plan(params, None)
+        outputs: AsyncGenerator[Any, None] = self._generate(
+            plain_prompt(asked.prompt), params, f"steersman-shadow-{uuid4().hex}", **beside
+        )
+        return outputs
+
     async def _load(self, digest: str, read_blob: ReadBlob) -> None:
         data = await read_blob(digest)
         ticket = uuid4().hex
@@ -166,7 +239,7 @@ class EngineLink:
                 code="vector_corrupt",
             )
 
-    async def _ask(self, method: str, *args: bytes | str) -> list[dict[str, Any]]:
+    async def _ask(self, method: str, *args: RpcArgument) -> list[dict[str, Any]]:
         """Returns the workers' answers; raises `OperatorError(engine_unavailable)`."""
         asked = ask_workers(self._client, method, args, RPC_TIMEOUT_S)
         try:
@@ -183,17 +256,22 @@ class EngineLink:
         self._loading.pop(digest, None)
 
     def _generate_with_plan(
-        self, prompt: Any, sampling_params: Any, *args: Any, **kwargs: Any
+        self, prompt: Any, sampling_params: Any, request_id: str, **kwargs: Any
     ) -> Any:
         running = _running.get()
         with_plan(sampling_params, running.plan)
+        if running.trace is not None:
+            kwargs["trace_headers"] = running.trace.headers(request_id)
         if running.tap is None:
-            return self._generate(prompt, sampling_params, *args, **kwargs)
-        if knows_logprobs(self._client):
-            sampling_params = asking_for_logprobs(sampling_params)
-        deltas = gives_deltas(sampling_params)
-        outputs = self._generate(prompt, sampling_params, *args, **kwargs)
-        return running.tap.through(outputs, deltas)
+            return self._generate(prompt, sampling_params, request_id, **kwargs)
+
+        def generate(ask: bool) -> tuple[Asked, AsyncGenerator[Any, None]]:
+            params = asking_for_logprobs(sampling_params) if ask else sampling_params
+            asked = Asked(prompt, copy(params), kwargs)
+            return asked, self._generate(prompt, params, request_id, **kwargs)
+
+        may_ask = knows_logprobs(self._client) and not asks_for_logprobs(sampling_params)
+        return running.tap.through(generate, deltas=gives_deltas(sampling_params), may_ask=may_ask)
 
 
 def with_plan(sampling_params: Any, plan: SteeringPlan | None) -> None:

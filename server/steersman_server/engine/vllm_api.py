@@ -16,6 +16,10 @@ from pydantic import ValidationError
 
 from steersman_vectors.errors import OperatorError
 
+from .asked import EngineLoad
+
+RpcArgument = bytes | str | list[str | None]
+
 
 def parse_serve_args(argv: Sequence[str]) -> Namespace:
     """Returns the arguments of `vllm serve`; a wrong one ends the process with its usage.
@@ -83,16 +87,66 @@ def gives_deltas(sampling_params: Any) -> bool:
     return bool(sampling_params.output_kind.name == "DELTA")
 
 
+def asks_for_logprobs(sampling_params: Any) -> bool:
+    """Returns whether the client asked for log-probabilities of the tokens of its answer."""
+    return sampling_params.logprobs is not None or bool(sampling_params.logprob_token_ids)
+
+
 def asking_for_logprobs(sampling_params: Any) -> Any:
     """Returns sampling params under which the engine sums up its tokens' log-probabilities.
 
     NOTE: a copy. vLLM's routes look at their own afterwards, and tell the client what is in them.
     """
-    if sampling_params.logprobs is not None or sampling_params.logprob_token_ids:
+    if asks_for_logprobs(sampling_params):
         return sampling_params
     asking = copy(sampling_params)
     asking.logprobs = 0
     return asking
+
+
+def one_answer_as_it_comes(sampling_params: Any) -> Any:
+    """Returns a copy for one answer, of which each output holds what was added."""
+    from vllm.sampling_params import RequestOutputKind
+
+    one = copy(sampling_params)
+    one.n = 1
+    one.output_kind = RequestOutputKind.DELTA
+    one.prompt_logprobs = None
+    return one
+
+
+def plain_prompt(prompt: Any) -> Any | None:
+    """Returns a prompt to be run again, now; None for one of which vLLM keeps parts elsewhere.
+
+    NOTE: images and sound are in caches that both processes must agree on, request by request.
+    """
+    if not isinstance(prompt, dict) or prompt.get("type") != "token":
+        return None
+    return {key: value for key, value in prompt.items() if key != "arrival_time"}
+
+
+def is_handed_over(sampling_params: Any) -> bool:
+    """Returns whether the request's key-value cache comes from another server or goes to one."""
+    return "kv_transfer_params" in (sampling_params.extra_args or {})
+
+
+LOWEST_PRIORITY = 2**63 - 1
+"""vLLM computes lower numbers first."""
+REPEATED = (
+    *("lora_request", "tokenization_kwargs", "prompt_text"),
+    *("reasoning_ended", "reasoning_parser_kwargs"),
+)
+"""Arguments of `generate` that say what is computed, and not when or for whom."""
+
+
+def engine_load(engine_client: Any) -> EngineLoad:
+    """Returns how busy the engine is, from what this process has at hand."""
+    config = engine_client.vllm_config
+    return EngineLoad(
+        unfinished=engine_client.output_processor.get_num_unfinished_requests(),
+        places=config.scheduler_config.max_num_seqs * len(data_parallel_ranks(engine_client)),
+        by_priority=config.scheduler_config.policy == "priority",
+    )
 
 
 def knows_logprobs(engine_client: Any) -> bool:
@@ -102,7 +156,7 @@ def knows_logprobs(engine_client: Any) -> bool:
 
 
 async def ask_workers(
-    engine_client: Any, method: str, args: Sequence[bytes | str], timeout_s: float
+    engine_client: Any, method: str, args: Sequence[RpcArgument], timeout_s: float
 ) -> list[Any]:
     """Returns the answers of all workers, of every data-parallel engine in the order of ranks.
 
@@ -125,6 +179,12 @@ def data_parallel_ranks(engine_client: Any) -> list[int | None]:
         parallel.data_parallel_size_local if one_of_many_servers else parallel.data_parallel_size
     )
     return list(range(size)) if size > 1 else [None]
+
+
+def traces_endpoint(args: Namespace) -> str | None:
+    """Returns where spans are sent, --otlp-traces-endpoint; None where nobody wants any."""
+    endpoint: str | None = args.otlp_traces_endpoint
+    return endpoint
 
 
 def vllm_version() -> str:

@@ -7,6 +7,7 @@ may be told apart by one of them only.
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Generic, TypeVar
 
 from prometheus_client.metrics import MetricWrapperBase
@@ -37,10 +38,14 @@ class BoundedLabel:
 class Bounded(Generic[M]):
     """A metric whose labels are within bounds, quick to find the child of a request.
 
-    labels: one for each of the metric's; None where the values are a closed set of ours.
+    labels: one for each of the metric's; None where the values are few and ours. Of a closed set,
+    given as a tuple, all values get their series with the first of them: the others begin at 0,
+    where a rate sees the first that is counted.
     """
 
-    def __init__(self, metric: M, *labels: BoundedLabel | None, most: int = MAX_SERIES) -> None:
+    def __init__(
+        self, metric: M, *labels: BoundedLabel | tuple[str, ...] | None, most: int = MAX_SERIES
+    ) -> None:
         self._metric = metric
         self._labels = labels
         self._most = most
@@ -55,10 +60,14 @@ class Bounded(Generic[M]):
     def _find(self, values: tuple[str, ...]) -> M:
         pairs = list(zip(self._labels, values, strict=True))
         if len(self._children) >= self._most:
-            shared = (value if label is None else OTHER for label, value in pairs)
+            shared = [OTHER if isinstance(label, BoundedLabel) else v for label, v in pairs]
             return self._metric.labels(*shared)
-        own = tuple(value if label is None else label.of(value) for label, value in pairs)
-        child = self._metric.labels(*own)
-        if own == values:
-            self._children[own] = child
-        return child
+        own = [label.of(v) if isinstance(label, BoundedLabel) else v for label, v in pairs]
+        choices = [
+            label if isinstance(label, tuple) else (v,)
+            for label, v in zip(self._labels, own, strict=True)
+        ]
+        begun = {each: self._metric.labels(*each) for each in product(*choices)}
+        if tuple(own) == values:
+            self._children |= begun
+        return begun[tuple(own)]

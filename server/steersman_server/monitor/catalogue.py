@@ -9,9 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from itertools import product
+from typing import Literal, get_args
 
 from prometheus_client import Counter, Gauge, Histogram
+
+from steersman_vectors.quality.judgement import Finding
+
+from . import codes
 
 Kind = Literal["counter", "gauge", "histogram"]
 Together = Literal["livesum", "livemax", "livemin", "mostrecent"]
@@ -32,9 +37,15 @@ class Declared:
 CATALOGUE: list[Declared] = []
 
 
-def _counter(group: str, name: str, help_: str, *labels: str) -> Counter:
+def _counter(
+    group: str, name: str, help_: str, *labels: str, values: Sequence[Sequence[str]] = ()
+) -> Counter:
+    """values: all there are of each label, where they are a closed set: these begin at 0."""
     CATALOGUE.append(Declared(group, f"{name}_total", "counter", help_, labels))
-    return Counter(name, help_, labels)
+    counter = Counter(name, help_, labels)
+    for each in product(*values) if values else ():
+        counter.labels(*each)
+    return counter
 
 
 def _gauge(group: str, name: str, help_: str, *labels: str, together: Together) -> Gauge:
@@ -61,10 +72,14 @@ REQUESTS = _counter(
     "Requests that admission decided about. outcome: steered, unsteered, refused.",
     "tenant", "reason", "outcome",
 )  # fmt: skip
-REFUSALS = _counter(DECISIONS, "steering_refusals", "Requests refused by admission.", "code")
+REFUSALS = _counter(
+    DECISIONS, "steering_refusals", "Requests refused by admission.", "code",
+    values=[codes.ADMISSION],
+)  # fmt: skip
 FALLBACKS = _counter(
     DECISIONS, "steering_fallbacks",
     "Requests served unsteered because a tenant's own steering could not be had.", "code",
+    values=[codes.ADMISSION],
 )  # fmt: skip
 APPLIED = _counter(
     DECISIONS, "steering_applied",
@@ -72,8 +87,16 @@ APPLIED = _counter(
     "vector", "version", "preset",
 )  # fmt: skip
 ALPHA = _histogram(
-    DECISIONS, "steering_alpha", "Alpha of vectors applied to requests.", "vector",
+    DECISIONS, "steering_alpha",
+    "Alpha of vectors applied to requests. Without a sum: `steering_alpha_added_total` is it.",
+    "vector",
     buckets=[-4, -2, -1, -0.5, -0.25, 0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 1.5, 2, 4, 8, 16],
+)  # fmt: skip
+ALPHA_ADDED = _counter(
+    DECISIONS, "steering_alpha_added",
+    "Alphas of vectors applied to requests, added up without their sign. sign: positive, "
+    "negative. Mean alpha: positive less negative, over `steering_alpha_count`.",
+    "vector", "sign",
 )  # fmt: skip
 INTENTS = _counter(
     DECISIONS, "steering_intents", "Classified user turns; `none` where it abstained.", "intent"
@@ -116,8 +139,9 @@ STALE = _gauge(
     together="livemax",
 )  # fmt: skip
 REGISTRY_ERRORS = _counter(
-    REGISTRY, "steering_registry_errors", "Failed attempts to follow the registry.", "code"
-)
+    REGISTRY, "steering_registry_errors", "Failed attempts to follow the registry.", "code",
+    values=[codes.REGISTRY],
+)  # fmt: skip
 KILLED = _gauge(
     REGISTRY, "steering_kill_switch", "1 while the kill switch is on.", together="livemax"
 )
@@ -185,12 +209,34 @@ LOAD_SECONDS = _counter(
     ENGINE, "steering_vector_load_seconds", "Time to make vectors resident, beside the steps.",
     "worker",
 )  # fmt: skip
+TONE_TOKENS = _counter(
+    ENGINE, "steering_tone_tokens",
+    "Answer tokens that the read-out has measured. steered: yes, by any vector; no.",
+    "worker", "vector", "steered",
+)  # fmt: skip
+TONE_UNITS = _counter(
+    ENGINE, "steering_tone_units",
+    "Sum over these tokens of (1 + cos) / 2, cos between the residual stream and the vector: "
+    "mean cos = 2 * rate(units) / rate(tokens) - 1.",
+    "worker", "vector", "steered",
+)  # fmt: skip
+TONE_READS = _gauge(
+    ENGINE, "steering_tone_reads",
+    "1 while the read-out measures the vector that its name stands for; 0 while it measures "
+    "nothing, for which the log tells the reason.", "vector",
+    together="mostrecent",
+)  # fmt: skip
 ENGINE_ERRORS = _counter(
-    ENGINE, "steering_engine_errors", "Questions that the workers did not answer.", "code"
-)
+    ENGINE, "steering_engine_errors", "Questions that the workers did not answer.", "code",
+    values=[codes.ENGINE],
+)  # fmt: skip
 
 QUALITY = "Quality of sampled answers"
-_LOGPROBS = [-8, -6, -4, -3, -2.5, -2, -1.5, -1.25, -1, -0.75, -0.5, -0.35, -0.25, -0.1, 0]
+SIGNS = ("positive", "negative")
+STEERED = ("yes", "no")
+VERDICTS = ("fine", "degenerate")
+_NATS = [0.05, 0.1, 0.25, 0.35, 0.5, 0.75, 1, 1.25, 1.5, 2, 2.5, 3, 4, 6, 8]
+_RISES = [-1, -0.5, -0.25, -0.1, 0, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5]
 _LENGTHS = [1, 4, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192]
 ANSWERS = _counter(
     QUALITY, "steering_quality_answers",
@@ -201,7 +247,7 @@ FINDINGS = _counter(
     QUALITY, "steering_quality_findings",
     "What was found in sampled answers: repetition, script_switch, language_switch, empty, "
     "truncated, gibberish, refusal. One answer may have several.",
-    "steered", "finding",
+    "steered", "finding", values=[STEERED, get_args(Finding)],
 )  # fmt: skip
 VECTOR_ANSWERS = _counter(
     QUALITY, "steering_quality_vector_answers", "Sampled steered answers, by applied vector.",
@@ -211,16 +257,24 @@ VARIANT_ANSWERS = _counter(
     QUALITY, "steering_quality_variant_answers",
     "Sampled answers, by the variant of a flag that had a say.", "flag", "variant", "verdict",
 )  # fmt: skip
-LOGPROB = _histogram(
-    QUALITY, "steering_quality_logprob",
-    "Mean log-probability (nats) of an answer's tokens under the model that gave it.", "steered",
-    buckets=_LOGPROBS,
+NLL = _histogram(
+    QUALITY, "steering_quality_nll",
+    "Mean negative log-likelihood (nats per token) of an answer under the model that gave it.",
+    "steered", buckets=_NATS,
 )  # fmt: skip
-LOGPROB_FALL = _histogram(
-    QUALITY, "steering_quality_logprob_fall",
-    "By how much (nats) a steered answer's mean log-probability is below the mean of the same "
-    "tenant's unsteered answers.",
-    buckets=[-1, -0.5, -0.25, -0.1, 0, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5],
+NLL_RISE = _histogram(
+    QUALITY, "steering_quality_nll_rise",
+    "By how much (nats per token) a steered answer's mean negative log-likelihood is above the "
+    "mean of the same tenant's unsteered answers; below 0 where it is under it. Without a sum: "
+    "`steering_quality_nll_moved_total` is it.",
+    buckets=_RISES,
+)  # fmt: skip
+NLL_MOVED = _counter(
+    QUALITY, "steering_quality_nll_moved",
+    "What the rises of steered answers add up to, in nats per token and without their sign. "
+    "sign: positive, negative. Mean rise: positive less negative, over "
+    "`steering_quality_nll_rise_count`.",
+    "sign", values=[SIGNS],
 )  # fmt: skip
 ANSWER_TOKENS = _histogram(
     QUALITY, "steering_quality_answer_tokens", "Length of an answer in tokens.", "steered",
@@ -230,14 +284,40 @@ VARIANT_TOKENS = _histogram(
     QUALITY, "steering_quality_variant_tokens", "Length of an answer in tokens, by flag variant.",
     "flag", "variant", buckets=_LENGTHS,
 )  # fmt: skip
-VARIANT_LOGPROB = _histogram(
-    QUALITY, "steering_quality_variant_logprob",
-    "Mean log-probability (nats) of an answer's tokens, by flag variant.", "flag", "variant",
-    buckets=_LOGPROBS,
+VARIANT_NLL = _histogram(
+    QUALITY, "steering_quality_variant_nll",
+    "Mean negative log-likelihood (nats per token) of an answer, by flag variant.",
+    "flag", "variant", buckets=_NATS,
+)  # fmt: skip
+PAIRS = _counter(
+    QUALITY, "steering_quality_pairs",
+    "Sampled steered answers whose request was run a second time, unsteered. Verdicts: fine, "
+    "degenerate.", "steered_verdict", "unsteered_verdict", values=[VERDICTS, VERDICTS],
+)  # fmt: skip
+PAIR_LENGTH_RATIO = _histogram(
+    QUALITY, "steering_quality_pair_length_ratio",
+    "Tokens of the steered answer of a pair by those of the unsteered one.",
+    buckets=[0.1, 0.25, 0.5, 0.67, 0.8, 0.95, 1, 1.05, 1.25, 1.5, 2, 4, 10],
+)  # fmt: skip
+PAIR_NLL_RISE = _histogram(
+    QUALITY, "steering_quality_pair_nll_rise",
+    "By how much (nats per token) the mean negative log-likelihood of the steered answer of a pair "
+    "is above that of the unsteered one. Without a sum: `steering_quality_pair_nll_moved_total` is "
+    "it.",
+    buckets=_RISES,
+)  # fmt: skip
+PAIR_NLL_MOVED = _counter(
+    QUALITY, "steering_quality_pair_nll_moved",
+    "What these rises add up to, in nats per token and without their sign. sign: positive, "
+    "negative.",
+    "sign", values=[SIGNS],
 )  # fmt: skip
 SKIPPED = _counter(
-    QUALITY, "steering_quality_skipped", "Answers that were sampled and not looked at.", "why"
-)
+    QUALITY, "steering_quality_skipped",
+    "Answers that were sampled and not looked at, and with `shadow_` requests that were not run a "
+    "second time. why: busy, error, shadow_busy, shadow_unsuitable, shadow_error.", "why",
+    values=[("busy", "error", "shadow_busy", "shadow_unsuitable", "shadow_error")],
+)  # fmt: skip
 BACKOFFS = _counter(
     QUALITY, "steering_backoffs",
     "Times that a tenant's steering was scaled down or switched off by itself, as the registry "

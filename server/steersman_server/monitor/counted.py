@@ -10,10 +10,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import fields
+from itertools import starmap, zip_longest
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -86,8 +88,7 @@ def growth(before: WorkerCounters | None, now: WorkerCounters) -> WorkerCounters
     """Returns what was added; nothing is negative, as an answer may come late."""
     if before is None:
         return now
-    added = {name: max(0, getattr(now, name) - getattr(before, name)) for name in TOTALS}
-    return WorkerCounters(now.since, **added)
+    return _each(now, before, lambda is_, was: max(0, is_ - was))
 
 
 def merged(one: Mapping[str, WorkerCounters], other: Mapping[str, WorkerCounters]) -> Counted:
@@ -96,10 +97,22 @@ def merged(one: Mapping[str, WorkerCounters], other: Mapping[str, WorkerCounters
     for since, told in other.items():
         mine = both.get(since)
         if mine is not None:
-            highest = {name: max(getattr(mine, name), getattr(told, name)) for name in TOTALS}
-            told = WorkerCounters(since, **highest)
+            told = _each(told, mine, max)
         both[since] = told
     return both
+
+
+def _each(
+    one: WorkerCounters, other: WorkerCounters, of: Callable[[float, float], float]
+) -> WorkerCounters:
+    """Returns `of` of each two totals; a total that only one of them has is beside a 0."""
+    made: dict[str, Any] = {}
+    for name in TOTALS:
+        a, b = getattr(one, name), getattr(other, name)
+        made[name] = (
+            tuple(starmap(of, zip_longest(a, b, fillvalue=0))) if name == "tone" else of(a, b)
+        )
+    return WorkerCounters(one.since, **made)
 
 
 def _read(path: Path) -> Counted:

@@ -6,12 +6,13 @@ One API process asks, the first that lives; when it ends the next one does.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from steersman_vectors.errors import OperatorError
 from steersman_vectors.worker_counters import COUNTERS_KEY, WorkerCounters
 
+from ..readout.keeper import ReadoutKeeper
 from .catalogue import (
     ENGINE_ERRORS,
     LOAD_SECONDS,
@@ -25,6 +26,8 @@ from .catalogue import (
     STEP_SECONDS,
     STEPS,
     TOKENS,
+    TONE_TOKENS,
+    TONE_UNITS,
     TRACKED,
     WORKERS,
 )
@@ -49,7 +52,14 @@ Ask = Callable[[], Awaitable[list[dict[str, Any]]]]
 class EngineWatch:
     """Turns what the workers say into metrics."""
 
-    def __init__(self, ask: Ask, is_first: Callable[[], bool], counted: CountedSoFar) -> None:
+    def __init__(
+        self,
+        ask: Ask,
+        is_first: Callable[[], bool],
+        counted: CountedSoFar,
+        readout: ReadoutKeeper | None = None,
+    ) -> None:
+        self._readout = readout
         self._ask = ask
         self._is_first = is_first
         self._counted = counted
@@ -76,6 +86,10 @@ class EngineWatch:
         totals = {w: WorkerCounters.of(answer[COUNTERS_KEY]) for w, answer in told.items()}
         for worker, grown in (await asyncio.to_thread(self._counted.advance, totals)).items():
             count(worker, grown)
+            if self._readout is not None:
+                count_tone(worker, grown, [slot.vector for slot in self._readout.attached])
+        if self._readout is not None:
+            await self._readout.look(answers)
 
 
 def count(worker: str, grown: WorkerCounters) -> None:
@@ -87,6 +101,17 @@ def count(worker: str, grown: WorkerCounters) -> None:
     STEP_SECONDS.labels(worker).inc(grown.host_seconds)
     LOADS.labels(worker).inc(grown.loads)
     LOAD_SECONDS.labels(worker).inc(grown.load_seconds)
+
+
+def count_tone(worker: str, grown: WorkerCounters, vectors: Sequence[str]) -> None:
+    """Adds what a worker's read-out has measured since; a worker without one has nothing."""
+    of_slots = zip(*[iter(grown.tone)] * 4, strict=True)
+    for vector, (tokens_no, tokens_yes, units_no, units_yes) in zip(
+        vectors, of_slots, strict=False
+    ):
+        for steered, tokens, units in (("no", tokens_no, units_no), ("yes", tokens_yes, units_yes)):
+            TONE_TOKENS.labels(worker, vector, steered).inc(tokens)
+            TONE_UNITS.labels(worker, vector, steered).inc(units)
 
 
 def worker_of(rank: Mapping[str, int]) -> str:

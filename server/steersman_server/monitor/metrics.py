@@ -12,12 +12,14 @@ from .bounded import Bounded, BoundedLabel
 from .catalogue import (
     ADMISSION,
     ALPHA,
+    ALPHA_ADDED,
     APPLIED,
     FALLBACKS,
     INTENTS,
     REFUSALS,
     REQUESTS,
     SAFETY,
+    SIGNS,
     VARIANTS,
 )
 
@@ -45,6 +47,7 @@ class DecisionMetrics:
         self._fallbacks = Bounded(FALLBACKS, None)
         self._applied = Bounded(APPLIED, self.vectors, self.versions, BoundedLabel(MAX_PRESETS))
         self._alpha = Bounded(ALPHA, self.vectors)
+        self._alpha_added = Bounded(ALPHA_ADDED, self.vectors, SIGNS)
         self._intents = Bounded(INTENTS, BoundedLabel(MAX_INTENTS))
         self._safety = Bounded(SAFETY, self.tenants)
         self._variants = Bounded(VARIANTS, self.flags, self.variants)
@@ -57,6 +60,7 @@ class DecisionMetrics:
             preset = "none" if vector.preset is None else vector.preset
             self._applied.of(vector.name, str(vector.version), preset).inc()
             self._alpha.of(vector.name).observe(vector.alpha)
+            self._alpha_added.of(vector.name, sign_of(vector.alpha)).inc(abs(vector.alpha))
         if decision.intent is not None:
             self._intents.of(decision.intent.label or "none").inc()
         if decision.reason == "safety_override":
@@ -74,3 +78,8 @@ class DecisionMetrics:
     def took(self, seconds: float) -> None:
         """Notes how long a request waited for its decision."""
         ADMISSION.observe(seconds)
+
+
+def sign_of(value: float) -> str:
+    """Returns the label of counters that add up what may be below 0, which counters cannot."""
+    return "negative" if value < 0.0 else "positive"

@@ -41,9 +41,14 @@ show.
 `GET /metrics` answers in Prometheus's text format, vLLM's own metrics (`vllm:...`) beside these
 (`steering_...`). Units are base units, and counters end in `_total`. Where one process serves,
 prometheus-client adds `NAME_created`, when a counter or histogram began, to each. Do not rely
-on the `_sum` of a histogram whose buckets begin below 0 (alpha, log-probabilities): it can
-fall, and prometheus-client leaves it out where one process serves. `histogram_quantile` needs
-none.
+on the `_sum` of a histogram whose buckets begin below 0 (`steering_alpha`,
+`steering_quality_nll_rise`): it can fall, and prometheus-client leaves it out where one process
+serves. A counter with the label `sign` stands beside each: `(positive - negative) / count` is the
+mean.
+
+Where the values of a label are a closed set (codes, findings, verdicts), their series begin at 0,
+so that `increase()` sees the first of each. Of labels that operators or clients name it does not:
+a series that begins at 1 has no increase.
 
 ## Scraping
 

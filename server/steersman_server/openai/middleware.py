@@ -22,7 +22,7 @@ from steersman_vectors.errors import CallerError, SteersmanError
 from ..access.middleware import BODY, CALLER, route_path
 from ..access.routes import GENERATION_ROUTES, TENANT_ROUTES
 from ..access.whole_body import MAX_BODY_BYTES, read_whole, replay
-from ..admission.admitted import Admitted
+from ..admission.admitted import Admitted, Headers
 from ..admission.inbound import LOCAL_CALLER, Caller
 from .body import Body, read_body
 from .echo import Echo
@@ -46,7 +46,9 @@ class Admission(Protocol):
         """Returns the profiles that a caller may choose."""
         ...
 
-    async def admit(self, caller: Caller, path: str, body: Body, request_id: str) -> Admitted:
+    async def admit(
+        self, caller: Caller, path: str, body: Body, request_id: str, headers: Headers
+    ) -> Admitted:
         """Returns what was decided, the vectors resident and a place taken; or raises."""
         ...
 
@@ -99,7 +101,7 @@ class SteeringMiddleware:
                 # it: the answer is the same as for one that does not exist.
                 body = read_body(data, admission.models, partial(admission.profiles_of, caller))
                 scope, request_id = _with_request_id(scope)
-                admitted = await admission.admit(caller, path, body, request_id)
+                admitted = await admission.admit(caller, path, body, request_id, scope["headers"])
         except SteersmanError as error:
             await send_error(send, error)
             return

@@ -176,7 +176,10 @@ class BackoffActor:
         revision = await self._store.revision()
         if ours:
             action = "off" if local.wanted.scale == 0.0 else "scaled"
-            BACKOFFS.labels(self._label(tenant), action).inc()
+            name = self._label(tenant)
+            for each in ("scaled", "off"):  # the second step's series begins at 0 with the first
+                BACKOFFS.labels(name, each)
+            BACKOFFS.labels(name, action).inc()
         local.known_at = revision
         self.shown(self._configuration, self._revision)  # it may be the one that is shown already
 

@@ -20,17 +20,20 @@ class _Mean:
 
 
 class Baselines:
-    """Of each tenant the exponentially weighted mean of mean log-probabilities, in nats."""
+    """Of each tenant the exponentially weighted mean of its answers' nats per token.
+
+    Nats per token: the mean negative log-likelihood of an answer.
+    """
 
     def __init__(self) -> None:
         self._means: OrderedDict[str, _Mean] = OrderedDict()
 
-    def note(self, tenant: str, mean_logprob: float) -> None:
+    def note(self, tenant: str, nll: float) -> None:
         """Takes one unsteered answer in: mean += max(1 / count, WEIGHT) * (new - mean)."""
         mean = self._means.setdefault(tenant, _Mean())
         self._means.move_to_end(tenant)
         mean.count += 1
-        mean.value += max(1.0 / mean.count, WEIGHT) * (mean_logprob - mean.value)
+        mean.value += max(1.0 / mean.count, WEIGHT) * (nll - mean.value)
         if len(self._means) > MAX_TENANTS:
             self._means.popitem(last=False)
 

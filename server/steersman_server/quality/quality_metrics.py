@@ -9,14 +9,17 @@ from ..monitor.catalogue import (
     ANSWER_TOKENS,
     ANSWERS,
     FINDINGS,
-    LOGPROB,
-    LOGPROB_FALL,
+    NLL,
+    NLL_MOVED,
+    NLL_RISE,
+    STEERED,
     VARIANT_ANSWERS,
-    VARIANT_LOGPROB,
+    VARIANT_NLL,
     VARIANT_TOKENS,
     VECTOR_ANSWERS,
+    VERDICTS,
 )
-from ..monitor.metrics import DecisionMetrics
+from ..monitor.metrics import DecisionMetrics, sign_of
 from .baseline import Baselines
 from .observed import Observed
 
@@ -27,11 +30,11 @@ class QualityMetrics:
     def __init__(self, names: DecisionMetrics) -> None:
         """names: knows which tenants, vectors and flags have a label of their own."""
         flag, variant = names.flags, names.variants
-        self._answers = Bounded(ANSWERS, names.tenants, None, None)
-        self._by_vector = Bounded(VECTOR_ANSWERS, names.vectors, names.versions, None)
-        self._by_variant = Bounded(VARIANT_ANSWERS, flag, variant, None)
+        self._answers = Bounded(ANSWERS, names.tenants, STEERED, VERDICTS)
+        self._by_vector = Bounded(VECTOR_ANSWERS, names.vectors, names.versions, VERDICTS)
+        self._by_variant = Bounded(VARIANT_ANSWERS, flag, variant, VERDICTS)
         self._variant_tokens = Bounded(VARIANT_TOKENS, flag, variant)
-        self._variant_logprob = Bounded(VARIANT_LOGPROB, flag, variant)
+        self._variant_nll = Bounded(VARIANT_NLL, flag, variant)
         self._baselines = Baselines()
 
     def judged(self, observed: Observed, judgement: Judgement) -> None:
@@ -57,10 +60,12 @@ class QualityMetrics:
                 self._variant_tokens.of(*labels).observe(observed.tokens)
         if logprob is None:
             return
-        LOGPROB.labels(steered).observe(logprob)
+        nll = max(0.0, -logprob)  # a log-probability may round to above 0
+        NLL.labels(steered).observe(nll)
         for labels in variants:
-            self._variant_logprob.of(*labels).observe(logprob)
+            self._variant_nll.of(*labels).observe(nll)
         if decision.plan is None:
-            self._baselines.note(decision.tenant, logprob)
+            self._baselines.note(decision.tenant, nll)
         elif (baseline := self._baselines.of(decision.tenant)) is not None:
-            LOGPROB_FALL.observe(baseline - logprob)
+            NLL_RISE.observe(nll - baseline)
+            NLL_MOVED.labels(sign_of(nll - baseline)).inc(abs(nll - baseline))

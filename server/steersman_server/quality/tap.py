@@ -9,11 +9,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import AsyncGenerator, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..admission.decision import Decision
+from ..engine.asked import Asked
 from ..monitor.catalogue import SKIPPED
+from .logprob_gate import LogprobGate
 from .observed import Observed
 
 
@@ -40,46 +43,74 @@ class Tap:
     """One sampled request; `through` is called for every time that it asks the engine."""
 
     def __init__(
-        self, request_id: str, decision: Decision, prompt: str, take: Callable[[Observed], None]
+        self,
+        request_id: str,
+        decision: Decision,
+        prompt: str,
+        take: Callable[[Observed], None],
+        gate: LogprobGate,
+        answered: Callable[[Asked, Observed], None] | None = None,
     ) -> None:
+        """Looks on at one request.
+
+        Args:
+            request_id: As the decision log has it.
+            decision: What was decided.
+            prompt: The latest user turn.
+            take: Called with each answer at its end; must not wait.
+            gate: Says whether this one may ask for log-probabilities.
+            answered: Called once, with the first answer of the first call of the engine.
+        """
         self._request_id = request_id
         self._decision = decision
         self._prompt = prompt
         self._take = take
+        self._gate = gate
+        self._answered = answered
 
     async def through(
-        self, outputs: AsyncGenerator[Any, None], deltas: bool
+        self,
+        generate: Callable[[bool], tuple[Asked, AsyncGenerator[Any, None]]],
+        *,
+        deltas: bool,
+        may_ask: bool,
     ) -> AsyncGenerator[Any, None]:
-        """Yields vLLM's outputs as they are.
+        """Yields vLLM's outputs as they are; asks for none before the first is wanted.
 
         Args:
-            outputs: `RequestOutput`s, as the engine client's `generate` gives them.
+            generate: Asks the engine, told whether to want log-probabilities too; gives what it
+                asked and the `RequestOutput`s.
             deltas: Whether each holds what was added since the last, and not all there is.
+            may_ask: Whether log-probabilities can be had that the client has not asked for.
         """
         answers: dict[int, Answer] = {}
-        try:
-            async for output in outputs:
-                try:
-                    note(answers, output, deltas)
-                except Exception:  # whatever it is, the client's answer goes on
-                    SKIPPED.labels("error").inc()
-                    answers = _Deaf()
-                yield output
-        finally:
-            self._hand_over(answers)
-            # Where the client has gone, vLLM frees the request when its own generator is closed.
-            await outputs.aclose()
+        with self._gate.turn() if may_ask else nullcontext(False) as asks:
+            asked, outputs = generate(asks)
+            try:
+                async for output in outputs:
+                    try:
+                        note(answers, output, deltas)
+                    except Exception:  # whatever it is, the client's answer goes on
+                        SKIPPED.labels("error").inc()
+                        answers = _Deaf()
+                    yield output
+            finally:
+                self._hand_over(answers, asked)
+                # Where the client has gone, vLLM frees the request when its generator is closed.
+                await outputs.aclose()
 
-    def _hand_over(self, answers: dict[int, Answer]) -> None:
+    def _hand_over(self, answers: dict[int, Answer], asked: Asked) -> None:
         at = time.time()
+        answered, self._answered = self._answered, None
         try:
-            for answer in answers.values():
-                self._take(
-                    Observed(
-                        self._request_id, self._decision, self._prompt, "".join(answer.parts),
-                        answer.finish_reason, answer.tokens, answer.mean_logprob, at,
-                    )
+            for index, answer in answers.items():
+                observed = Observed(
+                    self._request_id, self._decision, self._prompt, "".join(answer.parts),
+                    answer.finish_reason, answer.tokens, answer.mean_logprob, at,
                 )  # fmt: skip
+                self._take(observed)
+                if index == 0 and answered is not None:
+                    answered(asked, observed)
         except Exception:  # as above
             SKIPPED.labels("error").inc()
 

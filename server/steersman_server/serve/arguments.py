@@ -44,7 +44,7 @@ def complete(args: Namespace, steering: EngineSteering) -> Namespace:
             "cannot serve with " + "; ".join(unsupported), code="engine_option_unsupported"
         )
     done.worker_extension_cls = done.worker_extension_cls or WORKER_EXTENSION
-    done.additional_config = _with_steering(done.additional_config, steering)
+    done.additional_config = with_steering(done.additional_config, steering)
     done.host = done.host or LOOPBACK
     # The gate knows these keys, and all others; vLLM's own check would refuse a tenant's.
     done.api_key = None
@@ -78,6 +78,17 @@ def check_public(routes: Sequence[str]) -> None:
                 "such as /metrics or /openapi.json can be public",
                 code="engine_option_unsupported",
             )
+
+
+def check_shadows(shadow: float, sample: float) -> None:
+    """Raises `OperatorError(engine_option_invalid)` for more shadows than answers looked at."""
+    if shadow > sample:
+        raise OperatorError(
+            f"--quality-shadow {shadow:g} is more than --quality-sample {sample:g}: a shadow is "
+            "compared with an answer that is looked at. Give a larger --quality-sample, or fewer "
+            "shadows",
+            code="engine_option_invalid",
+        )
 
 
 def _without_edge(args: Namespace) -> Iterator[str]:
@@ -128,6 +139,7 @@ def plugin_allowlist(current: str | None) -> str:
     return ",".join(sorted({*names, "steersman"}))
 
 
-def _with_steering(additional: Any, steering: EngineSteering) -> dict[str, Any]:
+def with_steering(additional: Any, steering: EngineSteering) -> dict[str, Any]:
+    """Returns vLLM's `additional_config` with the engine's steering options in it."""
     config = json.loads(additional) if isinstance(additional, str) else dict(additional or {})
     return {**config, CONFIG_KEY: steering.model_dump(mode="json")}

@@ -22,14 +22,26 @@ from steersman_vectors.registry.documents import of_kind
 from steersman_vectors.registry.embedded import check_not_served, open_registry
 from steersman_vectors.registry.local_copy import LocalCopy
 from steersman_vectors.registry.reader import RegistryReader
+from steersman_vectors.registry.snapshot import RegistrySnapshot
 
 from ..access.settings import ADMIN_KEY_ENV, access_settings, is_loopback
 from ..cli.output import print_warning, print_warnings
 from ..cli.progress import fingerprint_of
-from ..engine.vllm_api import parse_serve_args, run_server
+from ..engine.vllm_api import parse_serve_args, run_server, traces_endpoint
+from ..quality.logprob_gate import LOGPROB_SHARE
 from ..quality.sampler import QUALITY_SAMPLE
+from ..readout.slots import ReadoutSlot, with_layers
 from ..settings import ServerSettings
-from .arguments import api_keys, check_public, check_reachable, complete, plugin_allowlist
+from ..tracing.installed import check_installed
+from .arguments import (
+    api_keys,
+    check_public,
+    check_reachable,
+    check_shadows,
+    complete,
+    plugin_allowlist,
+    with_steering,
+)
 from .library import publish, read_library
 
 
@@ -55,6 +67,12 @@ class ServeOptions:
     max_body_mib: int = 16
     quality_sample: float = QUALITY_SAMPLE
     """Share of requests whose answers are judged."""
+    quality_shadow: float = 0.0
+    """Share of requests of which the steered ones are run unsteered too."""
+    readout: tuple[ReadoutSlot, ...] = ()
+    """Vectors to read out; the first block of each is found at the start."""
+    quality_logprob_share: float = LOGPROB_SHARE
+    """Share of time in which one of them asks for log-probabilities."""
 
 
 def serve(options: ServeOptions) -> None:
@@ -62,6 +80,7 @@ def serve(options: ServeOptions) -> None:
     model_dir = resolve_model_dir(options.model)
     shape = read_shape(model_dir)
     check_public(options.public_routes)
+    check_shadows(options.quality_shadow, options.quality_sample)
     if options.steering.layers != "global":  # which those are, vLLM's view of the config tells
         options.steering.layer_indices(shape.num_layers)
     copy = options.data_dir / "registry-copy" / _copy_name(options.redis_url)
@@ -76,6 +95,7 @@ def serve(options: ServeOptions) -> None:
     given.served_model_name = given.served_model_name or [options.model]
     callers = api_keys(given.api_key, os.environ.pop("VLLM_API_KEY", None))
     args = complete(given, options.steering)
+    check_installed(traces_endpoint(args))
     if args.uds is None:
         check_port_is_free(args.host, args.port)
     digest = fingerprint_of(options.model).digest
@@ -91,6 +111,11 @@ def serve(options: ServeOptions) -> None:
         if not on_loopback:
             given_key = bool(callers or os.environ.get(ADMIN_KEY_ENV))
             check_reachable(args.host, args.uds, has_key=given_key or _has_keys(url, copy))
+        slots = _readout(options, _snapshot(url, copy), digest, shape.num_layers)
+        steering = options.steering.model_copy(
+            update={"readout": tuple(s.layer for s in slots if s.layer is not None)}
+        )
+        args.additional_config = with_steering(args.additional_config, steering)
         ServerSettings(
             registry_url=url,
             fingerprint=digest,
@@ -109,6 +134,9 @@ def serve(options: ServeOptions) -> None:
             api_processes=args.api_server_count or 1,
             intents=None if options.intents is None else options.intents.absolute(),
             quality_sample=options.quality_sample,
+            quality_shadow=options.quality_shadow,
+            readout=slots,
+            quality_logprob_share=options.quality_logprob_share,
             model_names=tuple(args.served_model_name),
             try_it_url=f"http://{args.host}:{args.port}" if options.try_it else None,
         ).to_environment()
@@ -142,18 +170,50 @@ def _check_registry(url: str, local: LocalCopy) -> None:
             raise
 
 
-def _has_keys(url: str, copy: Path) -> bool:
-    """Returns whether the registry has a key for anybody, as far as can be told now."""
+def _readout(
+    options: ServeOptions, snapshot: RegistrySnapshot | None, fingerprint: str, num_layers: int
+) -> tuple[ReadoutSlot, ...]:
+    """Returns the slots of the read-out with their blocks, which the compiled graph holds.
 
-    async def ask() -> bool:
+    Raises `OperatorError(invalid_readout)` for a block that is not steered.
+    """
+    served = None
+    if options.steering.layers != "global":
+        served = options.steering.layer_indices(num_layers)
+    slots = options.readout
+    if snapshot is not None:
+        slots = with_layers(slots, snapshot, fingerprint, served)
+    for slot in slots:
+        if slot.layer is None:
+            print_warning(
+                f"--readout: no vector {slot.vector} yet that this engine serves, so its decoder "
+                "block is not known and it is not read out. Publish it and restart, or name the "
+                f"block: --readout {slot.vector}:LAYER"
+            )
+    if served is not None:
+        EngineSteering(readout=tuple(s.layer for s in slots if s.layer is not None)).check_readout(
+            served
+        )
+    return slots
+
+
+def _snapshot(url: str, copy: Path) -> RegistrySnapshot | None:
+    """Returns the registry as far as it can be told now: what it says, or its copy here."""
+
+    async def ask() -> RegistrySnapshot:
         async with RegistryReader(url) as reader:
-            return bool(of_kind((await reader.snapshot()).documents, "key"))
+            return await reader.snapshot()
 
     try:
         return asyncio.run(ask())
     except OperatorError:
-        kept = LocalCopy(copy).load()
-        return kept is not None and bool(of_kind(kept.documents, "key"))
+        return LocalCopy(copy).load()
+
+
+def _has_keys(url: str, copy: Path) -> bool:
+    """Returns whether the registry has a key for anybody, as far as can be told now."""
+    snapshot = _snapshot(url, copy)
+    return snapshot is not None and bool(of_kind(snapshot.documents, "key"))
 
 
 def _prune(local: LocalCopy) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,31 @@ def test_every_metric_and_label_of_a_rule_exists(rule: dict) -> None:
     for metric, labels in named.selected:
         assert labels - known[metric] == set(), metric
     assert named.grouped - frozenset().union(*(known[m] for m in named.metrics)) == set()
+
+
+BEGIN_LATER = {
+    "steering_requests_total": "by tenant; the rules ask for more than 50 requests",
+    "steering_quality_answers_total": "by tenant, its verdicts together; asks for 30 answers",
+    "steering_step_host_seconds_total": "by worker, from the server's first seconds on",
+    "steering_backoffs_total": "by tenant; the rule looks for series that were not there before",
+}
+"""Counters that rules ask the increase of, whose series do not begin at 0, and why that is well."""
+
+
+def test_what_rules_ask_the_increase_of_begins_at_0() -> None:
+    """The first errors of a server are an increase only if their series was there before."""
+    asked = {
+        metric
+        for rule in RULES
+        for metric in re.findall(r"(?:rate|increase)\((\w+)[{\[]", rule["expr"])
+    }
+    code = "import steersman_server.monitor.catalogue, prometheus_client as p;"
+    fresh = subprocess.run(
+        [sys.executable, "-c", code + "print(p.generate_latest().decode())"],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    there = set(re.findall(r"^(steering_\w+)(?:{.*})? 0\.0$", fresh, re.MULTILINE))
+    assert {m for m in asked if m.startswith("steering_")} - there == set(BEGIN_LATER)
 
 
 @pytest.mark.parametrize("name", ALERTS)

@@ -45,15 +45,19 @@ def refusals(**differs) -> list[str]:
     parallel = SimpleNamespace(
         use_ubatching=True, use_sequence_parallel_moe=True, enable_hc_sp=True,
         prefill_context_parallel_size=2, enable_elastic_ep=True, enable_fault_tolerance=True,
+        world_size=2, data_parallel_size=1,
     )  # fmt: skip
     options = {
         "speculative_config": "ngram", "use_v2_model_runner": True, "model_config": model,
         "scheduler_config": SimpleNamespace(async_scheduling=True), "parallel_config": parallel,
         "kv_transfer_config": "connector",
         "compilation_config": SimpleNamespace(pass_config=SimpleNamespace(enable_sp=True)),
-        "cache_config": SimpleNamespace(kv_sharing_fast_prefill=True),
+        "cache_config": SimpleNamespace(
+            kv_sharing_fast_prefill=True, enable_prefix_caching=True
+        ),
     } | differs  # fmt: skip
-    return compat.refused_features(SimpleNamespace(**options), token_scale=True)
+    config = SimpleNamespace(**options)
+    return compat.refused_features(config, token_scale=True, reads=True, capture=True)
 
 
 def test_every_test_that_is_named_exists():

@@ -35,26 +35,31 @@ def test_entry_points_are_the_agreed_ones() -> None:
         "console_scripts": {"steersman": "steersman_server.cli.main:main"},
         "vllm.general_plugins": {"steersman": "vllm_steersman.register:register"},
         "vllm.endpoint_plugins": {"steersman": "steersman_server.app:endpoint_plugin"},
-        "steersman.activation_sources": {"hf": "steersman_vectors.extract.hf:open_source"},
+        "steersman.engines": {"vllm": "vllm_steersman.offline_engine:open_engine"},
+        "steersman.activation_sources": {
+            "hf": "steersman_vectors.extract.hf:open_source",
+            "vllm": "vllm_steersman.capture:open_source",
+        },
     }
 
 
 @pytest.mark.parametrize("group", TARGETS)
 def test_entry_point_is_installed_and_defined(group: str) -> None:
-    (installed,) = [
+    points = [
         point for point in metadata.distribution("steersman").entry_points if point.group == group
     ]
-    assert {installed.name: installed.value} == TARGETS[group]
-    tree = ast.parse(source_of(installed.module).read_text())
-    names = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    names |= {
-        target.id
-        for node in tree.body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
-    assert installed.attr in names
+    assert {point.name: point.value for point in points} == TARGETS[group]
+    for point in points:
+        tree = ast.parse(source_of(point.module).read_text())
+        names = {n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+        names |= {
+            target.id
+            for node in tree.body
+            if isinstance(node, ast.Assign)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        assert point.attr in names
 
 
 def test_the_parts_chosen_are_visible() -> None:

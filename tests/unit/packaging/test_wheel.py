@@ -48,6 +48,14 @@ def test_what_classifiers_are_loaded_from_is_in_it(wheel: zipfile.ZipFile) -> No
         assert wheel.read(str(path.relative_to(root))) == path.read_bytes()
 
 
+def test_the_templates_of_pairs_are_in_it(wheel: zipfile.ZipFile) -> None:
+    folder = ROOT / "vectors/steersman_vectors/pairs/templates"
+    shipped = list(folder.glob("*.md"))
+    assert len(shipped) == 3
+    for path in shipped:
+        assert wheel.read(str(path.relative_to(ROOT / "vectors"))) == path.read_bytes()
+
+
 def test_it_carries_entry_points_and_licence(wheel: zipfile.ZipFile) -> None:
     names = wheel.namelist()
     (entry_points,) = [name for name in names if name.endswith(".dist-info/entry_points.txt")]
@@ -55,6 +63,7 @@ def test_it_carries_entry_points_and_licence(wheel: zipfile.ZipFile) -> None:
     for group in (
         "console_scripts",
         "steersman.activation_sources",
+        "steersman.engines",
         "vllm.endpoint_plugins",
         "vllm.general_plugins",
     ):

@@ -201,3 +201,28 @@ def test_a_block_without_its_hook_or_with_other_rows_is_noticed():
     trunk.layers[0]._forward_hooks.clear()
     trunk.layers[3].steering_rows = torch.zeros(ROWS, HIDDEN)
     assert buffers.hooked() == (1,)
+
+
+@pytest.mark.parametrize("shape", [(5, HIDDEN), (1, 5, HIDDEN)])
+@pytest.mark.parametrize("fused", [False, True])
+def test_what_is_kept_is_x_before_the_blocks_own_delta_and_after_those_before(fused, shape):
+    """Of the middle block only: the others keep nothing, and all add what they always do."""
+    trunk = Trunk(fused)
+    buffers = attach(
+        trunk.layers, (0, 1, 2), num_rows=ROWS, hidden_size=HIDDEN, max_tokens=TOKENS,
+        kept_layers=(1,), dtype=torch.float32, device=torch.device("cpu"),
+    )  # fmt: skip
+    assert (buffers.kept_layers, buffers.kept.shape) == ((1,), (1, TOKENS, HIDDEN))
+    assert buffers.hooked() == (0, 1, 2)
+    buffers.rows[:, 1] = torch.tensor([[10.0], [20.0], [30.0]])
+    buffers.token_row[:5] = torch.tensor([0, 1, 1, 0, 1])
+    buffers.token_gate[:5] = torch.tensor([[0.0], [1.0], [0.5], [0.0], [1.0]])
+    x, residual = torch.randn(shape), torch.randn(shape)
+    for block in trunk.layers:
+        x = block(x, residual)[0] if fused else block(x)
+        if block is trunk.layers[0]:
+            want = (x + 1 + (residual if fused else 0)).reshape(5, HIDDEN)
+    assert torch.equal(buffers.kept[0, :5], want)
+    assert not buffers.kept[0, 5:].any()
+    buffers.blocks[1].steering_kept = torch.zeros(TOKENS, HIDDEN)
+    assert buffers.hooked() == (0, 2), "a hook that keeps x elsewhere is not ours"

@@ -100,9 +100,7 @@ def test_the_same_alpha_fits_a_wider_dtype():
 
 
 def test_an_engine_is_refused_before_it_loads_anything_and_only_with_steering(monkeypatch):
-    monkeypatch.setattr(
-        compat, "refused_features", lambda _, token_scale: ["sleep mode (remove it)"]
-    )
+    monkeypatch.setattr(compat, "refused_features", lambda _, **__: ["sleep mode (remove it)"])
     check_engine(SimpleNamespace(additional_config={}))
     with pytest.raises(OperatorError, match="sleep mode") as refusal:
         check_engine(SimpleNamespace(additional_config=STEERED))
@@ -110,7 +108,7 @@ def test_an_engine_is_refused_before_it_loads_anything_and_only_with_steering(mo
 
 
 def test_layers_that_the_model_does_not_have_are_refused_before_it_loads_anything(monkeypatch):
-    monkeypatch.setattr(compat, "refused_features", lambda _, token_scale: [])
+    monkeypatch.setattr(compat, "refused_features", lambda _, **__: [])
     monkeypatch.setattr(compat, "num_hidden_layers", lambda _: 4)
     monkeypatch.setattr(compat, "attention_kinds", lambda _: None)
     check_engine(SimpleNamespace(additional_config={CONFIG_KEY: {"layers": [0, 3]}}))

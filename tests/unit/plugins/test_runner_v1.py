@@ -6,8 +6,18 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
-from tests.unit.plugins.test_engine_state import TOKENS, check, make_state, plan_of
+from tests.unit.plugins.test_engine_state import (
+    DIGEST_OF,
+    LAYERS,
+    TOKENS,
+    VECTORS,
+    check,
+    make_state,
+    plan_of,
+)
+from tests.unit.plugins.test_readout import reading_state
 from vllm_steersman import boot, runner_v1
 
 FIRST, AGAIN = plan_of("one"), plan_of("two", "token", alpha=-2.0)
@@ -81,3 +91,24 @@ def test_an_engine_without_steering_is_left_alone():
     runner_v1.after_update_states(nothing, None)
     runner_v1.after_prepare_inputs(nothing, None, None)
     runner_v1.before_dummy_run(nothing)
+
+
+def test_where_something_is_read_it_is_told_of_the_step_and_of_who_is_answered():
+    """A request with prompt left, one that decodes, one that verifies two drafts."""
+    state = reading_state()
+    state.read_out(1, DIGEST_OF["one"])
+    runner = SimpleNamespace(
+        input_batch=SimpleNamespace(
+            req_ids=["a", "b", "c"], num_computed_tokens_cpu=np.array([0, 9, 4], np.int32)
+        ),
+        discard_request_mask=SimpleNamespace(np=np.array([True, False, False, True])),
+    )
+    setattr(runner, boot._STATE, state)
+    output = SimpleNamespace(scheduled_spec_decode_tokens={"c": [7, 7]})
+    runner_v1.after_prepare_inputs(runner, output, np.array([4, 1, 3], np.int32))
+    here = np.flatnonzero(np.array(0) == LAYERS)[0]
+    state.buffers.kept[here] = -torch.tensor(VECTORS[DIGEST_OF["one"]].directions[0])
+    for token in (4, 5):  # of b, and the first of c's: both along the vector
+        state.buffers.kept[here, token] *= -1
+    runner_v1.before_dummy_run(runner, TOKENS)
+    assert state.counters().tone[4:8] == pytest.approx((2, 0, 2, 0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,10 +16,12 @@ from vllm.v1.worker.gpu.model_runner import GPUModelRunner
 from vllm.v1.worker.gpu.model_states.interface import ModelState
 
 from steersman_vectors.plan import SteeringPlan
-from tests.unit.plugins.test_engine_state import TOKENS, VECTORS, check, make_state
+from tests.unit.plugins.test_engine_state import DIGEST_OF, TOKENS, VECTORS, check, make_state
+from tests.unit.plugins.test_readout import reading_state
 from vllm_steersman.runner_v2 import listen
 
 DIGESTS = sorted(VECTORS)
+CPU = torch.device("cpu")
 
 
 class RecordingModelState(ModelState):
@@ -134,3 +137,25 @@ def test_the_runner_tells_its_model_state_what_we_rely_on():
     assert "preempted_req_ids" in preempted
     for name in ("get_model", "load_model"):
         assert callable(getattr(GPUModelRunner, name))
+
+
+def test_where_something_is_read_real_steps_are_and_dummy_steps_are_not():
+    model_state, state = RecordingModelState(), reading_state()
+    listen(model_state, state)
+    state.read_out(1, DIGEST_OF["one"])
+    model_state.add_request(0, new_request("a", None))
+    model_state.add_request(1, new_request("b", None))
+    lengths = SimpleNamespace(prefill_len=SimpleNamespace(np=np.array([9, 3, 0])))
+    made = dataclasses.replace(
+        batch({"a": (4, 4), "b": (0, 3)}), idx_mapping_np=np.array([0, 1], np.int32)
+    )
+    model_state.prepare_inputs(made, lengths)  # a has a token of its prompt left
+    assert state.counters().tone[4] == 1
+    model_state.prepare_inputs(InputBatch.make_dummy(2, 6, InputBuffers(8, TOKENS, CPU)), lengths)
+    model_state.prepare_dummy_inputs(2, 6)
+    assert state.counters().tone[4] == 1
+    made = dataclasses.replace(
+        batch({"a": (8, 1), "b": (3, 1)}), idx_mapping_np=np.array([0, 1], np.int32)
+    )
+    model_state.prepare_inputs(made, lengths)
+    assert state.counters().tone[4] == 3

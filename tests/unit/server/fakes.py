@@ -23,5 +23,8 @@ class FakeLink:
             self.read.append(await read_blob(digest) if callable(read_blob) else None)
             self.resident.add(digest)
 
+    async def read_out(self, digests):
+        return []
+
     async def status(self):
         return []

@@ -10,6 +10,7 @@ from steersman_server.serve.arguments import (
     api_keys,
     check_public,
     check_reachable,
+    check_shadows,
     complete,
     is_loopback,
     plugin_allowlist,
@@ -188,3 +189,10 @@ def test_what_must_know_its_caller_cannot_be_public(route):
     with pytest.raises(OperatorError, match="whose request"):
         check_public([route])
     check_public(["/metrics", "/openapi.json", "/load"])
+
+
+def test_more_shadows_than_answers_looked_at_are_refused():
+    check_shadows(0.05, 0.05)
+    check_shadows(0.0, 0.0)
+    with pytest.raises(OperatorError, match="larger --quality-sample"):
+        check_shadows(0.1, 0.05)

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from steersman_server.engine.asked import Asked, EngineLoad
 from steersman_server.engine.link import EngineLink, running_plan, with_plan
 from steersman_server.engine.vllm_api import data_parallel_ranks
 from steersman_vectors.errors import CallerError, OperatorError
@@ -34,11 +35,17 @@ class FakeClient:
         self.answers = [LOADED, LOADED]
         """Of the two data-parallel engines, one worker each."""
         self.seen = []
+        self.calls = []
+        """All that `generate` was given."""
         self.asked = []
         """Arguments of each question."""
 
     def generate(self, prompt, sampling_params, request_id, **kwargs):
         self.seen.append(sampling_params.extra_args)
+        self.calls.append(
+            {"prompt": prompt, "params": sampling_params, "request_id": request_id,
+             "beside": kwargs}
+        )  # fmt: skip
         return "outputs"
 
     async def _call_utility_async(self, utility, method, timeout, args, kwargs, engine):
@@ -71,6 +78,69 @@ def test_generate_writes_the_decided_plan_over_anything_the_client_sent(client):
     client.generate("p", SimpleNamespace(extra_args=dict(forged)), "id")
     client.generate("p", SimpleNamespace(extra_args=None), "id")
     assert client.seen == [{"steering": PLAN.to_wire(), "other": 1}, {"other": 1}, None]
+
+
+def test_the_engines_span_is_joined_whatever_the_clients_headers_say(client):
+    class Trace:
+        def headers(self, engine_request_id):
+            return {"traceparent": f"of {engine_request_id}"}
+
+    EngineLink(client)
+    with running_plan(None, None, Trace()):
+        client.generate("p", SimpleNamespace(extra_args=None), "id1", trace_headers={"a": "b"})
+    client.generate("p", SimpleNamespace(extra_args=None), "id2", trace_headers={"a": "b"})
+    given = [call["beside"]["trace_headers"] for call in client.calls]
+    assert given == [{"traceparent": "of id1"}, {"a": "b"}]
+
+
+@pytest.mark.parametrize("policy", ["fcfs", "priority"])
+def test_what_was_asked_is_asked_again_alone_without_its_plan(client, policy):
+    from vllm.sampling_params import RequestOutputKind, SamplingParams
+
+    seen = []
+
+    class Tap:
+        def through(self, generate, *, deltas, may_ask):
+            asked, outputs = generate(may_ask)
+            seen.append(asked)
+            return outputs
+
+    client.vllm_config = SimpleNamespace(
+        model_config=SimpleNamespace(), scheduler_config=SimpleNamespace(
+            policy=policy, max_num_seqs=4),
+        parallel_config=SimpleNamespace(
+            local_engines_only=False, data_parallel_size=2, data_parallel_size_local=2),
+    )  # fmt: skip
+    client.output_processor = SimpleNamespace(get_num_unfinished_requests=lambda: 3)
+    link = EngineLink(client)
+    assert link.load() == EngineLoad(3, 8, by_priority=policy == "priority")
+    prompt = {"type": "token", "prompt_token_ids": [1, 2], "cache_salt": "s", "arrival_time": 7.0}
+    params = SamplingParams(n=3, max_tokens=5, seed=11, temperature=0.7, prompt_logprobs=1,
+                            extra_args={"other": 1})  # fmt: skip
+    with running_plan(PLAN, Tap()):
+        client.generate(prompt, params, "id", priority=-4, trace_headers={}, prompt_text="p",
+                        data_parallel_rank=1)  # fmt: skip
+        link.unsteered(seen[0])  # begun within the request's own context
+    again = client.calls[-1]
+    assert again["prompt"] == {"type": "token", "prompt_token_ids": [1, 2], "cache_salt": "s"}
+    assert again["request_id"].startswith("steersman-shadow-")
+    by_priority = {"priority": 2**63 - 1} if policy == "priority" else {}
+    assert again["beside"] == {"prompt_text": "p"} | by_priority
+    one = again["params"]
+    assert (one.n, one.output_kind, one.prompt_logprobs) == (1, RequestOutputKind.DELTA, None)
+    assert (one.max_tokens, one.seed, one.temperature) == (5, 11, 0.7)
+    assert one.extra_args == {"other": 1}
+    assert (params.n, params.prompt_logprobs) == (3, 1)
+    assert client.seen[0] == {"steering": PLAN.to_wire(), "other": 1}
+
+
+@pytest.mark.parametrize("prompt", ["text", {"type": "multimodal"}, {"type": "embeds"}, [1]])
+def test_what_vllm_keeps_elsewhere_is_not_asked_again(client, prompt):
+    link, none = EngineLink(client), SimpleNamespace(extra_args=None)
+    assert not link.can_repeat(Asked(prompt, none, {}))
+    handed_over = SimpleNamespace(extra_args={"kv_transfer_params": {}})
+    assert not link.can_repeat(Asked({"type": "token"}, handed_over, {}))
+    assert link.can_repeat(Asked({"type": "token"}, none, {}))
 
 
 def test_the_callers_own_params_are_not_edited_in_place(client):

@@ -40,7 +40,7 @@ class FakeAdmission:
     def profiles_of(self, caller):
         return ["formal"]
 
-    async def admit(self, caller, path, body, request_id):
+    async def admit(self, caller, path, body, request_id, headers):
         if self.failure:
             raise self.failure
         self.bodies.append(body)

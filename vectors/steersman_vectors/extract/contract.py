@@ -71,7 +71,7 @@ class OpenSource(Protocol):
             batch_tokens: Most tokens of a forward pass, padding included.
 
         Raises:
-            OperatorError: `model_unsupported`, `model_unreadable`.
+            OperatorError: `model_unsupported`, `model_unreadable`, `engine_start_failed`.
         """
         ...
 

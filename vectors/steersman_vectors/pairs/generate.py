@@ -18,7 +18,7 @@ from ..quality.refusal import refuses
 from .endpoint import ChatEndpoint
 from .generated import Intake, clean_topics
 from .line import Line
-from .model_json import strings_in
+from .model_json import after_thoughts, strings_in
 from .templates import PairTemplate
 
 PER_ASK = 5
@@ -170,7 +170,7 @@ class _Run:
         self.requests += 1
         said = await self.endpoint.ask(question, **options)
         self.tokens += said.tokens
-        return said.text
+        return after_thoughts(said.text)
 
     def next_topic(self) -> str | None:
         """Returns the topic with the fewest lines, or None when there is nothing to ask."""

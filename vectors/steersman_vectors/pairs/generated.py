@@ -11,7 +11,7 @@ from ..quality.refusal import refuses
 from .fold import fold_case
 from .identity import folded_key
 from .line import Line, parse_line
-from .model_json import objects_in
+from .model_json import objects_in, unwrapped
 from .near import NearIndex, by_hash
 from .shingles import LINE_NEAR, line_shingles
 
@@ -40,7 +40,7 @@ class Intake:
 
     def take(self, text: str, meta: Mapping[str, Any], at_most: int) -> list[bytes]:
         """Returns the new lines in an answer, each with its line end; counts what is not taken."""
-        found = objects_in(text)
+        found = [each for whole in objects_in(text) for each in unwrapped(whole)]
         if not found:
             self._refuse("refusal" if refuses(text) else "no_json", f"it wrote {_short(text)}")
         taken: list[bytes] = []

@@ -64,10 +64,6 @@ def parse_line(line: bytes) -> Line:
 def _text(value: str) -> str:
     if not fold(value):
         raise ValueError("is empty; write the text, or drop the line")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise ValueError("has half of a surrogate pair; write the whole character") from None
     return value
 
 
@@ -270,6 +266,8 @@ def _explain(error: ValidationError) -> str:
         return f"unknown key {_short(where)}; remove it, or put it under 'meta'"
     if first["type"] == "missing":
         return f"'{where}' is missing; add it"
+    if first["type"] == "string_unicode":
+        return f"'{where}' has half of a surrogate pair; write the whole character"
     if first["type"] == "value_error":
         return f"'{where}' {said}" if where else said
     got = first.get("input")

@@ -11,12 +11,25 @@ MAX_MISSES = 500
 _DECODER = json.JSONDecoder(strict=False)
 
 
+def after_thoughts(text: str) -> str:
+    """Returns what follows a reasoning model's thoughts, which hold drafts."""
+    return text.rpartition("</think>")[2]
+
+
 def objects_in(text: str) -> list[dict[str, Any]]:
     """Returns the outermost whole objects, in order; what a cut one holds whole comes instead.
 
     Line breaks within strings are taken: models write them.
     """
     return [each for each in _values_in(text, "{") if isinstance(each, dict)]
+
+
+def unwrapped(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns the objects of a list that is all an object holds, as in `{"pairs": [...]}`."""
+    (held,) = found.values() if len(found) == 1 else (None,)
+    if isinstance(held, list) and all(isinstance(each, dict) for each in held):
+        return held
+    return [found]
 
 
 def strings_in(text: str, key: str) -> list[str]:

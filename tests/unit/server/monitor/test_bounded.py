@@ -51,6 +51,18 @@ def test_series_are_bounded_as_a_whole_and_closed_sets_stay_themselves(values, m
     assert {outcome for _, outcome in seen} == {outcome for _, outcome in values}
 
 
+@given(st.lists(st.tuples(NAMES, st.sampled_from(["fine", "degenerate"]))), st.integers(0, 5))
+def test_all_values_of_a_closed_set_begin_together(values, most):
+    """Before the first of the others is counted, so that a rate sees it."""
+    metric = made("tenant", "verdict")
+    bounded = Bounded(metric, BoundedLabel(most), ("fine", "degenerate"))
+    for number, value in enumerate(values):
+        bounded.of(*value).inc()
+        seen = counts(metric)
+        assert sum(seen.values()) == number + 1
+        assert {tenant: 2 for tenant, _ in seen} == dict(Tally(tenant for tenant, _ in seen))
+
+
 def test_metrics_that_share_a_label_tell_the_same_names_apart():
     tenants = BoundedLabel(1)
     one, two = made("tenant"), made("tenant")

@@ -17,13 +17,14 @@ SERVER = os.getpid()
 
 
 def told(since: str, tokens: int) -> WorkerCounters:
-    return WorkerCounters(since, tokens=tokens, host_seconds=tokens / 8)
+    tone = (tokens, 0.0, tokens / 4, 0.0)
+    return WorkerCounters(since, tokens=tokens, host_seconds=tokens / 8, tone=tone)
 
 
 def test_the_first_answer_counts_whole_and_the_next_only_what_was_added(tmp_path):
     counted = CountedSoFar(tmp_path, SERVER)
     assert counted.advance({"w": told("one", 5)})["w"].tokens == 5
-    assert counted.advance({"w": told("one", 5)})["w"] == WorkerCounters("one")
+    assert counted.advance({"w": told("one", 5)})["w"] == told("one", 0)
     assert counted.advance({"w": told("one", 9)})["w"].tokens == 4
 
 
@@ -36,7 +37,8 @@ def test_a_worker_that_starts_again_counts_from_zero_even_above_where_it_was(tmp
 @given(st.integers(0, 99), st.integers(0, 99))
 def test_nothing_is_ever_negative(before, now):
     grown = growth(told("one", before), told("one", now))
-    assert all(getattr(grown, name) >= 0 for name in TOTALS)
+    assert min((*grown.tone, *(getattr(grown, name) for name in TOTALS if name != "tone"))) >= 0
+    assert grown.tone == told("one", max(0, now - before)).tone
     assert grown.tokens == max(0, now - before)
 
 

@@ -54,6 +54,8 @@ def test_a_steered_decision_counts_its_vectors_and_their_alphas():
     assert change.of("steering_alpha_count", vector="empathy") == 1
     assert change.of("steering_alpha_bucket", vector="empathy", le="0.2") == 0
     assert change.of("steering_alpha_bucket", vector="empathy", le="0.3") == 1
+    assert change.of("steering_alpha_added_total", vector="plain", sign="positive") == 0.1
+    assert change.of("steering_alpha_added_total", vector="plain", sign="negative") == 0
     assert change.of("steering_intents_total", intent="billing") == 1
     assert change.of("steering_flag_variants_total", flag="dose", variant="high") == 1
 
@@ -91,7 +93,8 @@ def test_no_histogram_and_no_gauge_knows_a_tenant():
 
 def test_every_label_of_names_that_operators_make_has_its_bound_on_the_page():
     closed = {"outcome", "code", "worker", "kind", "version", "vllm", "model", "fingerprint"}
-    closed |= {"steered", "verdict", "finding", "why", "action"}
+    closed |= {"steered", "verdict", "finding", "why", "action", "sign"}
+    closed |= {"steered_verdict", "unsteered_verdict"}
     labels = {label for metric in CATALOGUE for label in metric.labels}
     assert labels - closed <= set(page.BOUNDS)
     bounds = {name for name in vars(counted) if name.startswith("MAX_")}

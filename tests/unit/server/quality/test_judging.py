@@ -6,11 +6,15 @@ import threading
 
 import pytest
 import structlog
+from hypothesis import given
+from hypothesis import strategies as st
 
 from steersman_server.monitor.catalogue import (
     ANSWERS,
     FINDINGS,
-    LOGPROB_FALL,
+    NLL,
+    NLL_MOVED,
+    NLL_RISE,
     SKIPPED,
     VARIANT_ANSWERS,
     VECTOR_ANSWERS,
@@ -100,12 +104,42 @@ def test_what_is_counted(metrics):
     assert value(VARIANT_ANSWERS, "tone", "warm", "degenerate") >= 1
 
 
-def test_the_fall_is_against_the_tenants_own_unsteered_answers(metrics):
-    total = LOGPROB_FALL._sum.get()
+def rises() -> tuple[float, float, float]:
+    """Returns how many there were, and what those above and below 0 add up to."""
+    (rise,) = NLL_RISE.collect()
+    (seen,) = (s.value for s in rise.samples if s.name.endswith("_count"))
+    return seen, value(NLL_MOVED, "positive"), value(NLL_MOVED, "negative")
+
+
+def test_the_rise_is_over_the_tenants_own_unsteered_answers(metrics):
+    seen, up, down = rises()
     for _ in range(NEEDED - 1):
         metrics.judged(observed(mean_logprob=-0.5), module.judge("", "a", "stop"))
     judged(metrics, decision=STEERED, mean_logprob=-2.0)
-    assert LOGPROB_FALL._sum.get() == total  # no baseline yet
+    assert rises() == (seen, up, down)  # no baseline yet
     judged(metrics, mean_logprob=-0.5)
     judged(metrics, decision=STEERED, mean_logprob=-2.0)
-    assert LOGPROB_FALL._sum.get() == pytest.approx(total + 1.5)
+    judged(metrics, decision=STEERED, mean_logprob=-0.25)
+    assert rises() == pytest.approx((seen + 2, up + 1.5, down + 0.25))
+
+
+@given(st.lists(st.floats(-20, 0), min_size=1, max_size=30))
+def test_means_come_of_sums_and_counts(logprobs):
+    """The mean of what was judged, of both histograms, as PromQL works it out."""
+    metrics = QualityMetrics(DecisionMetrics())
+    fine = module.judge("", "a", "stop")
+    baseline = 0.5
+    for _ in range(NEEDED):
+        metrics.judged(observed(mean_logprob=-baseline), fine)
+    before, total = rises(), value_of_sum(NLL, "yes")
+    for logprob in logprobs:
+        metrics.judged(observed(decision=STEERED, mean_logprob=logprob), fine)
+    seen, up, down = (now - then for now, then in zip(rises(), before, strict=True))
+    mean = -sum(logprobs) / len(logprobs)
+    assert seen == len(logprobs)
+    assert (up - down) / seen == pytest.approx(mean - baseline, abs=1e-6)
+    assert (value_of_sum(NLL, "yes") - total) / seen == pytest.approx(mean, abs=1e-6)
+
+
+def value_of_sum(metric, *labels) -> float:
+    return metric.labels(*labels)._sum.get()

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steersman_server.monitor.metrics import DecisionMetrics
+from steersman_server.quality.logprob_gate import LogprobGate
 from steersman_server.quality.sampler import gives_answers, is_sampled
 from steersman_server.quality.watch import QualityWatch
 from tests.unit.server.quality.samples import UNSTEERED
@@ -34,8 +35,11 @@ def test_what_is_no_answer_is_not_looked_at():
 
 
 def test_the_tap_has_the_latest_user_turn():
-    watch = QualityWatch(1.0, DecisionMetrics())
+    watch = QualityWatch(1.0, DecisionMetrics(), LogprobGate(1.0))
     body = {"messages": [{"role": "user", "content": "first"}, {"role": "user", "content": "last"}]}
     assert watch.tap("id", CHAT, body, UNSTEERED)._prompt == "last"
     assert watch.tap("id", CHAT, {}, UNSTEERED)._prompt == ""
-    assert QualityWatch(0.0, DecisionMetrics()).tap("id", CHAT, body, UNSTEERED) is None
+    assert (
+        QualityWatch(0.0, DecisionMetrics(), LogprobGate(1.0)).tap("id", CHAT, body, UNSTEERED)
+        is None
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from steersman_server.engine.vllm_api import asking_for_logprobs, gives_deltas
 from steersman_server.monitor.catalogue import SKIPPED
+from steersman_server.quality.logprob_gate import LogprobGate
 from steersman_server.quality.tap import Tap
 from tests.unit.server.quality.samples import STEERED
 
@@ -46,10 +48,15 @@ class Engine:
             self.closed = True
 
 
+def tapped(take, generate, *, deltas=True):
+    tap = Tap("id", STEERED, "prompt", take, LogprobGate(1.0))
+    return tap.through(lambda asks: (None, generate()), deltas=deltas, may_ask=True)
+
+
 async def run(outputs, deltas, stop_after=None, error=None):
     """Returns what the client got, and what was observed."""
     seen, got, engine = [], [], Engine(outputs, error)
-    stream = Tap("id", STEERED, "prompt", seen.append).through(engine.generate(), deltas)
+    stream = tapped(seen.append, engine.generate, deltas=deltas)
     try:
         async for each in stream:
             got.append(each)
@@ -106,6 +113,22 @@ def test_deltas_however_cut_are_the_whole(drawn):
     asyncio.run(all_kinds())
 
 
+async def test_the_first_answer_of_the_first_call_is_told_with_what_was_asked():
+    told = []
+
+    def called(asked, outputs, _):
+        return asked, Engine(outputs).generate()
+
+    tap = Tap("id", STEERED, "", lambda _: None, LogprobGate(1.0),
+              lambda asked, o: told.append((asked, o.text)))  # fmt: skip
+    for asked in ("first", "second"):
+        outputs = [output(completion(1, "b", 1, finish="stop")),
+                   output(completion(0, f"a {asked}", 1, finish="stop"))]  # fmt: skip
+        stream = tap.through(partial(called, asked, outputs), deltas=True, may_ask=True)
+        assert [o async for o in stream] == outputs
+    assert told == [("first", "a first")]
+
+
 async def test_a_client_that_goes_away_leaves_what_it_got():
     outputs = [output(completion(0, f"{n} ", 1)) for n in range(9)]
     got, seen = await run(outputs, True, stop_after=3)
@@ -124,7 +147,7 @@ async def test_a_task_that_is_cancelled_closes_the_engines_generator():
             engine.closed = True
 
     async def client():
-        async for _ in Tap("id", STEERED, "", seen.append).through(forever(), True):
+        async for _ in tapped(seen.append, forever):
             pass
 
     task = asyncio.create_task(client())
@@ -160,7 +183,7 @@ async def test_an_error_of_whoever_takes_it_never_reaches_the_client():
         raise MemoryError
 
     engine = Engine([output(completion(0, "a", 1, finish="stop"))])
-    stream = Tap("id", STEERED, "", takes).through(engine.generate(), True)
+    stream = tapped(takes, engine.generate)
     assert len([each async for each in stream]) == 1
 
 
@@ -180,3 +203,41 @@ def test_real_sampling_params():
         params = SamplingParams(logprobs=asked)
         assert asking_for_logprobs(params).logprobs == then
         assert params.logprobs == asked
+
+
+class Turns:
+    """Requests through one gate, on a clock of the test's."""
+
+    def __init__(self):
+        self.now, self.asked = 0.0, []
+        self.gate = LogprobGate(0.1, clock=lambda: self.now)
+
+    def stream(self, outputs=2, *, may_ask=True):
+        def generate(asks):
+            self.asked.append(asks)
+            return None, Engine([output(completion(0, "a", 1))] * outputs).generate()
+
+        tap = Tap("id", STEERED, "", lambda observed: None, self.gate)
+        return tap.through(generate, deltas=True, may_ask=may_ask)
+
+
+async def test_one_asks_for_logprobs_while_it_lasts_and_then_none_for_nine_times_as_long():
+    turns = Turns()
+    first = turns.stream()
+    await anext(first)
+    assert [1 async for _ in turns.stream()] == [1, 1]
+    turns.now = 2.0
+    await first.aclose()
+    for turns.now in (2.0, 19.75, 20.0):
+        await anext(turns.stream())
+    assert turns.asked == [True, False, False, False, True]
+
+
+async def test_what_is_never_listened_to_and_what_need_not_ask_take_no_turn():
+    turns = Turns()
+    turns.stream()
+    await turns.stream().aclose()
+    asked_by_its_client = turns.stream(may_ask=False)
+    await anext(asked_by_its_client)
+    await anext(turns.stream())
+    assert turns.asked == [False, True]

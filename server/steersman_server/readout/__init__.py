@@ -1,0 +1,1 @@
+"""The tone read-out: which vectors the engine measures the traffic along."""

@@ -1,0 +1,1 @@
+"""OpenTelemetry spans of decisions, in the trace of the caller and of vLLM's own spans."""
