@@ -24,6 +24,11 @@ FIRST = 0x100000
 """Code point of the first distinct unit: a private-use plane, with room for 65,533."""
 
 
+def split_words(text: str) -> list[str]:
+    """Returns the words of a text; of scripts without spaces the characters."""
+    return _UNIT.findall(text)
+
+
 @dataclass(frozen=True, slots=True)
 class Units:
     """The units of a text, in order."""
