@@ -17,6 +17,7 @@ from .intents import app as intents
 from .keys import keys
 from .kill_switch import kill_switch
 from .output import EXIT_CODES, exit_code, print_error, printable
+from .pairs import pairs
 from .policies import policies
 from .profiles import profiles
 from .tenants import tenants
@@ -47,6 +48,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(vectors, name="vectors")
+app.add_typer(pairs, name="pairs")
 app.add_typer(intents, name="intents")
 app.add_typer(tenants, name="tenants")
 app.add_typer(keys, name="keys")

@@ -1,4 +1,4 @@
-"""A chat endpoint with OpenAI's API, whoever serves it: asked with patience, refused with reasons."""
+"""A chat endpoint with OpenAI's API, whoever serves it: asked with patience."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class ChatEndpoint:
         model: str | None = None,
         key: str | None = None,
         options: Mapping[str, Any] | None = None,
-        patience: Patience = Patience(),  # noqa: B008 - frozen
+        patience: Patience = Patience(),
         connections: int = 8,
     ) -> None:
         """Checks the URL; asks nothing yet.
@@ -79,6 +79,7 @@ class ChatEndpoint:
         self.url = base_url(url)
         self.model = model
         self._options, self._patience = dict(options or {}), patience
+        self._reached = False
         self._client = httpx.AsyncClient(
             headers={} if key is None else {"authorization": f"Bearer {_checked_key(key)}"},
             timeout=httpx.Timeout(TIMEOUT_S, connect=CONNECT_S),
@@ -138,19 +139,16 @@ class ChatEndpoint:
             after: str | None = None
             try:
                 status, data, after = await self._once(method, path, body)
-            except httpx.ConnectError as error:
-                raise OperatorError(
-                    f"cannot reach {self.url} ({error or 'no connection'}); is the server running, "
-                    "and --endpoint its address?",
-                    code="endpoint_unreachable",
-                ) from None
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 failure = OperatorError(
-                    f"{self.url}: {type(error).__name__} {error} in {attempt} attempts; try again "
-                    "later, or with fewer at once (--concurrency)",
+                    f"cannot reach {self.url} ({str(error) or type(error).__name__}, {attempt} "
+                    "attempts); is the server running, and --endpoint its address?",
                     code="endpoint_unreachable",
                 )
+                if not self._reached:
+                    raise failure from None  # it has never been there: waiting is for the busy
             else:
+                self._reached = True
                 if status == httpx.codes.OK:
                     return self._json(data)
                 if status not in AGAIN:
@@ -208,7 +206,7 @@ class ChatEndpoint:
 
 
 def base_url(text: str) -> str:
-    """Returns the URL that `/chat/completions` is added to; raises `CallerError(invalid_option)`."""
+    """Returns what `/chat/completions` is added to; raises `CallerError(invalid_option)`."""
     try:
         url = httpx.URL(text.strip())
     except (httpx.InvalidURL, ValueError):

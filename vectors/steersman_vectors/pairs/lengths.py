@@ -12,9 +12,9 @@ from typing import Literal
 
 from ..quality.units import split_words
 from .duplicates import Numbered
+from .estimates import Interval, best_cut, cohens_d, wilson
 from .finding import Finding, finding
 from .pair import Example
-from .estimates import Interval, best_cut, cohens_d, wilson
 
 FOLDS = 5
 TELLING = 0.65

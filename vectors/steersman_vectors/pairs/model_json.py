@@ -20,7 +20,7 @@ def objects_in(text: str) -> list[dict[str, Any]]:
 
 
 def strings_in(text: str, key: str) -> list[str]:
-    """Returns the strings of the list under `key`, or of the first list; of a cut one, those there."""
+    """Returns the strings of the list under `key`, or of the first list, even if it is cut."""
     for found in objects_in(text):
         if isinstance(found.get(key), list):
             return [each for each in found[key] if isinstance(each, str)]
