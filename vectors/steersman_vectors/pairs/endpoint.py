@@ -46,8 +46,14 @@ class Said:
 
     text: str
     finish_reason: str | None
-    tokens: int
-    """Of prompt and answer, as the server counts them; else a quarter of the characters."""
+    prompt_tokens: int
+    answer_tokens: int
+    """As the server counts them; else a quarter of the characters."""
+
+    @property
+    def tokens(self) -> int:
+        """Returns those of prompt and answer together."""
+        return self.prompt_tokens + self.answer_tokens
 
 
 class ChatEndpoint:
@@ -129,9 +135,14 @@ class ChatEndpoint:
         except (KeyError, IndexError, TypeError, AttributeError):
             raise self._odd(f"{json.dumps(value)[:80]}") from None
         usage = value.get("usage")
-        total = usage.get("total_tokens") if isinstance(usage, dict) else None
-        tokens = total if isinstance(total, int) else (asked_chars + len(text)) // 4
-        return Said(text, choice.get("finish_reason"), tokens)
+        counted = usage if isinstance(usage, dict) else {}
+        asked, given = counted.get("prompt_tokens"), counted.get("completion_tokens")
+        return Said(
+            text,
+            choice.get("finish_reason"),
+            asked if isinstance(asked, int) else asked_chars // 4,
+            given if isinstance(given, int) else len(text) // 4,
+        )
 
     async def _ask(self, method: str, path: str, body: Any = None) -> Any:
         failure: SteersmanError | None = None
