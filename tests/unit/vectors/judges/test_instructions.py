@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from steersman_vectors.judges.instructions import checks_of, instructions_judge
 from steersman_vectors.judges.suites.checks import Check, count, times
 from steersman_vectors.judges.suites.question import (
     Question,
-    groups_of,
+    expected_of,
     parse_questions,
     read_questions,
     shipped,
@@ -77,7 +78,8 @@ def test_no_text_breaks_a_check(text: str, check: object) -> None:
 
 def test_the_judge_wants_all_checks_and_says_which_failed() -> None:
     questions = parse_questions(
-        '{"prompt": "Go", "checks": [{"kind": "words", "at_most": 2}, {"kind": "lacks", "text": "x"}]}',
+        '{"prompt": "Go", "expected": {"checks": [{"kind": "words", "at_most": 2},'
+        ' {"kind": "lacks", "text": "x"}]}}',
         "test",
     )
     judge = instructions_judge(checks_of(questions))
@@ -94,7 +96,7 @@ def test_the_shipped_set_is_whole() -> None:
     questions = shipped("instructions")
     assert len(questions) >= 40
     assert len({question.messages for question in questions}) == len(questions)
-    assert all(question.checks and question.topic for question in questions)
+    assert all(question.checks and question.id for question in questions)
     assert all(any(check.fault("") for check in question.checks) for question in questions), (
         "an empty answer keeps to no instruction"
     )
@@ -103,15 +105,19 @@ def test_the_shipped_set_is_whole() -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ('{"prompt": "x"}', "neither"),
+        ('{"prompt": "x", "expected": {}}', "neither"),
+        ('{"prompt": "x"}', "expected"),
         ('{"prompt": "", "expected": "x"}', "prompt"),
         ('{"prompt": "x", "expected": []}', "expected"),
         ('{"prompt": "x", "expected": "!"}', "expected"),
         ('{"prompt": "x", "expected": [["a"], []]}', "expected"),
         ('{"prompt": [{"role": "system", "content": "x"}], "expected": "a"}', "user"),
-        ('{"prompt": "x", "checks": [{"kind": "words"}]}', "at_least or at_most"),
-        ('{"prompt": "x", "checks": [{"kind": "words", "at_least": 2, "at_most": 1}]}', "less"),
-        ('{"prompt": "x", "checks": [{"kind": "magic"}]}', "checks"),
+        ('{"prompt": "x", "expected": {"checks": [{"kind": "words"}]}}', "at_least or at_most"),
+        (
+            '{"prompt": "x", "expected": {"checks": [{"kind": "words", "at_least": 2, "at_most": 1}]}}',
+            "less",
+        ),
+        ('{"prompt": "x", "expected": {"checks": [{"kind": "magic"}]}}', "checks"),
         ("{", "line 2"),
         ("", "no questions"),
     ],
@@ -122,7 +128,7 @@ def test_a_bad_set_is_refused_with_its_line(line: str, said: str) -> None:
     assert refused.value.code == "questions_invalid"
 
 
-def test_any_file_of_questions_is_read(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_any_file_of_questions_is_read(tmp_path: Path) -> None:
     file = tmp_path / "mine.jsonl"
     file.write_text(
         '{"prompt": "a", "expected": "x", "source": "mine"}\n'
@@ -131,8 +137,10 @@ def test_any_file_of_questions_is_read(tmp_path) -> None:  # type: ignore[no-unt
     )
     expected = [question.expected for question in read_questions(file)]
     assert expected == [(("x",),), (("x", "y"),), (("x",), ("y", "z"))]
-    assert groups_of(None) == ()
     assert Question((Message("user", "a"),), (("x",),)) in read_questions(file)
-    for wrong in (5, [], [[]], ["a", ["b"]], [5]):
-        with pytest.raises(ValueError, match="expected"):
-            groups_of(wrong)
+    both = {"facts": "x", "checks": [{"kind": "quoted"}]}
+    assert expected_of(both)[0] == (("x",),)
+    assert expected_of(both)[1][0].kind == "quoted"
+    for wrong in (5, None, [], [[]], ["a", ["b"]], [5], {"days": 3}):
+        with pytest.raises(ValueError, match="validation error"):
+            expected_of(wrong)

@@ -3,20 +3,21 @@
     {"prompt": "What is the capital of France?", "expected": "Paris"}
     {"prompt": "How many legs has a spider?", "expected": ["8", "eight"]}
     {"prompt": "Who wrote it, and when?", "expected": [["Mary Shelley"], ["1818"]]}
-    {"prompt": "Name a colour in one word.", "checks": [{"kind": "words", "at_most": 1}]}
+    {"prompt": "Name a colour in one word.", "expected": {"checks": [{"kind": "words", "at_most": 1}]}}
 
-A list is of alternatives; a list of lists is of groups, and one of each group must be there.
+A list is of alternatives; a list of lists is of groups, and one of each group must be there. An object
+has `checks`, `facts`, or both. These are lines that `steersman vectors sweep --prompts` takes, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from ...errors import CallerError
 from ...message import Message
@@ -37,7 +38,7 @@ class Question:
     """Ends with a user turn."""
     expected: tuple[tuple[str, ...], ...] = ()
     checks: tuple[Check, ...] = ()
-    topic: str = ""
+    id: str = ""
 
 
 class _Turn(BaseModel):
@@ -47,13 +48,25 @@ class _Turn(BaseModel):
     content: str
 
 
+class _Wanted(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    facts: Any = None
+    checks: tuple[Check, ...] = ()
+
+
 class _Line(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     prompt: str | tuple[_Turn, ...] = Field(min_length=1)
-    expected: Fact | Alternatives | Groups | None = None
-    checks: tuple[Check, ...] = ()
-    topic: str = ""
+    expected: Any
+    system: str | None = None
+    id: str = ""
+
+
+_FACT: TypeAdapter[Fact] = TypeAdapter(Fact)
+_ALTERNATIVES: TypeAdapter[Alternatives] = TypeAdapter(Alternatives)
+_GROUPS: TypeAdapter[Groups] = TypeAdapter(Groups)
 
 
 def shipped(name: str) -> tuple[Question, ...]:
@@ -86,9 +99,7 @@ def parse_questions(text: str, name: str) -> tuple[Question, ...]:
         try:
             found.append(_question(_Line.model_validate_json(line)))
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            at = ".".join(map(str, first["loc"])) or "line"
-            raise _invalid(name, f"line {number}: {at}: {first['msg']}") from None
+            raise _invalid(name, f"line {number}: {_explained(error)}") from None
         except ValueError as error:
             raise _invalid(name, f"line {number}: {error}") from None
         if len(found) > MAX_QUESTIONS:
@@ -98,35 +109,43 @@ def parse_questions(text: str, name: str) -> tuple[Question, ...]:
     return tuple(found)
 
 
-def groups_of(expected: Any) -> tuple[tuple[str, ...], ...]:
-    """Returns `expected` as `Judgeable` has it, from a string, alternatives or groups of them.
+def expected_of(value: Any) -> tuple[tuple[tuple[str, ...], ...], tuple[Check, ...]]:
+    """Returns the facts and the checks in an `expected`, as JSON has it.
 
-    Raises `ValueError` for anything else.
+    Raises `ValueError` for what is neither, such as what another judge expects.
     """
-    if expected is None:
-        return ()
-    if isinstance(expected, str):
-        return ((expected,),)
-    if not isinstance(expected, Sequence) or not expected:
-        raise ValueError("`expected` is a string, a list of strings, or a list of such lists")
-    groups = [expected] if all(isinstance(each, str) for each in expected) else expected
-    for group in groups:
-        strings = isinstance(group, Sequence) and all(isinstance(each, str) for each in group)
-        if isinstance(group, str) or not strings or not group:
-            raise ValueError("`expected` is a string, a list of strings, or a list of such lists")
-    return tuple(tuple(group) for group in groups)
+    if not isinstance(value, dict):
+        return _groups(value), ()
+    wanted = _Wanted.model_validate(value)
+    if wanted.facts is None and not wanted.checks:
+        raise ValueError("has neither facts nor checks, so no answer is right or wrong")
+    return () if wanted.facts is None else _groups(wanted.facts), wanted.checks
+
+
+def _groups(facts: Any) -> tuple[tuple[str, ...], ...]:
+    if not isinstance(facts, list | tuple):
+        return ((_FACT.validate_python(facts),),)
+    if all(isinstance(each, str) for each in facts):
+        return (_ALTERNATIVES.validate_python(facts),)
+    return _GROUPS.validate_python(facts)
 
 
 def _question(line: _Line) -> Question:
-    turns = (
-        [_Turn(role="user", content=line.prompt)] if isinstance(line.prompt, str) else line.prompt
-    )
+    prompt = line.prompt
+    turns = (_Turn(role="user", content=prompt),) if isinstance(prompt, str) else prompt
     if turns[-1].role != "user":
         raise ValueError(f"the prompt ends with a turn of {turns[-1].role!r}, expected the user's")
-    if line.expected is None and not line.checks:
-        raise ValueError("has neither `expected` nor `checks`, so no answer is right or wrong")
+    facts, checks = expected_of(line.expected)
     messages = tuple(Message(turn.role, turn.content) for turn in turns)
-    return Question(messages, groups_of(line.expected), line.checks, line.topic)
+    if line.system is not None:
+        messages = (Message("system", line.system), *messages)
+    return Question(messages, facts, checks, line.id)
+
+
+def _explained(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    at = ".".join(map(str, first["loc"]))
+    return f"{at or 'expected'}: {first['msg']}"
 
 
 def _invalid(name: str, what: str) -> CallerError:
