@@ -27,6 +27,7 @@ class TinyEngine:
     max_tokens = 2048
 
     def __init__(self, folder: Path) -> None:
+        torch.set_num_threads(1)  # threads that wait for each other take minutes on a busy machine
         self.model = AutoModelForCausalLM.from_pretrained(folder).eval()
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
         self.vectors: dict[str, dict[int, torch.Tensor]] = {}
@@ -79,8 +80,6 @@ class TinyEngine:
 
     def read(self, reads: Sequence[Read]) -> Iterator[tuple[int, SpanStates]]:
         for index, one in reversed(list(enumerate(reads))):
-            with torch.no_grad():
-                out = self.model(torch.tensor([list(one.token_ids)]), output_hidden_states=True)
             kept: list[Any] = [None] * LAYERS
             hooks = [
                 block.register_forward_hook(_keeping(kept, at))
@@ -90,7 +89,6 @@ class TinyEngine:
                 self.model(torch.tensor([list(one.token_ids)]))
             for hook in hooks:
                 hook.remove()
-            del out
             states = np.stack(kept, axis=1)  # [tokens, layers, hidden]
             mean = np.stack([states[start:end].mean(axis=0) for start, end in one.spans])
             norm = np.stack(

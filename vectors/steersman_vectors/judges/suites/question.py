@@ -145,7 +145,8 @@ def _question(line: _Line) -> Question:
 def _explained(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     at = ".".join(map(str, first["loc"]))
-    return f"{at or 'expected'}: {first['msg']}"
+    where = at if at.startswith("prompt") else f"expected.{at}".rstrip(".")
+    return f"{where}: {first['msg']}"
 
 
 def _invalid(name: str, what: str) -> CallerError:
