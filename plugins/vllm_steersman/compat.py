@@ -19,19 +19,28 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from steersman_vectors.engine_contract import read_engine_config
 from steersman_vectors.errors import CallerError, OperatorError
+from steersman_vectors.plan import EXTRA_ARGS_KEY, SteeringPlan
 
 VERIFIED_VERSIONS = (
     "0.26.0", "0.27.0", "0.27.1", "0.28.0", "0.29.0", "0.30.0", "0.31.0", "0.32.0",
 )  # fmt: skip
 """Oldest first."""
 OVERRIDE_ENV = "STEERSMAN_ALLOW_VLLM"
+IN_PROCESS_ENV = "VLLM_ENABLE_V1_MULTIPROCESSING"
+CPU_CACHE_ENV = "VLLM_CPU_KVCACHE_SPACE"
+CPU_BLOCK_TOKENS = 128
+BYTES_OF_FP32 = 4
+OFFLINE_STEP_TOKENS = 4096
+"""Tokens of one step offline on a CPU, if no prompt needs more."""
 TOKEN_SCALE_ARCHITECTURES = frozenset(
     {
         "Gemma3ForCausalLM",
@@ -415,3 +424,164 @@ def prompt_ids_of(engine_core_request: Any) -> Sequence[int] | None:
     """Returns the prompt's token ids, or None for a prompt of embeddings only."""
     ids: Sequence[int] | None = engine_core_request.prompt_token_ids
     return ids
+
+
+def config_of(llm: Any) -> Any:
+    """Returns the `VllmConfig` of a `vllm.LLM`."""
+    return llm.llm_engine.vllm_config
+
+
+def max_model_len(llm: Any) -> int:
+    """Returns how many tokens a prompt and its answer may have together."""
+    return int(llm.model_config.max_model_len)
+
+
+def context_length(model_dir: Path) -> int:
+    """Returns the longest sequence that vLLM would run this checkpoint with."""
+    from vllm.config import ModelConfig
+
+    return int(ModelConfig(str(model_dir)).max_model_len)
+
+
+def serves_token_scale(model_dir: Path) -> bool:
+    """Returns whether vectors of scale `token` are exact on this checkpoint's architecture."""
+    from vllm.config import ModelConfig
+
+    return ModelConfig(str(model_dir)).architecture in TOKEN_SCALE_ARCHITECTURES
+
+
+def offline_options(model_dir: Path, max_model_len: int, max_num_seqs: int) -> dict[str, Any]:
+    """Returns options for an engine that nobody else shares, where requests have seeds.
+
+    NOTE: a step that prefills a part of a prompt draws a token all the same and throws it away;
+    `GPUModelRunner._bookkeeping_sync` then winds the request's generator back by `set_offset`,
+    which torch's CPU generator does not have, and the engine is gone. Large steps alone do not
+    help: the last prompt of a step is cut to what room is left, however short it is. So prompts
+    are never cut there.
+    """
+    from vllm.platforms import current_platform
+
+    if not current_platform.is_cpu():
+        return {}
+    options: dict[str, Any] = {
+        "enable_chunked_prefill": False,
+        "max_num_batched_tokens": max(max_model_len, max_num_seqs, OFFLINE_STEP_TOKENS),
+        # In this process: vLLM is imported once, not three times.
+        "distributed_executor_backend": "uni",
+    }
+    if CPU_CACHE_ENV not in os.environ:
+        options["kv_cache_memory_bytes"] = _cache_bytes(model_dir, max_model_len, max_num_seqs)
+    return options
+
+
+def _cache_bytes(model_dir: Path, max_model_len: int, max_num_seqs: int) -> int:
+    """Returns room for all requests at their longest, within a quarter of the free memory.
+
+    vLLM would take 92% of a CPU's memory, and not start where others use some of it.
+    """
+    import psutil
+    from vllm.config import ModelConfig
+
+    config = ModelConfig(str(model_dir), max_model_len=max_model_len)
+    heads = config.get_total_num_kv_heads() * config.get_head_size()
+    values = 2 * heads * config.get_total_num_hidden_layers()
+    tokens = max_num_seqs * (max_model_len + CPU_BLOCK_TOKENS)
+    return int(min(values * BYTES_OF_FP32 * tokens, psutil.virtual_memory().available // 4))
+
+
+def start_llm(model_dir: Path, options: Mapping[str, Any]) -> Any:
+    """Returns a `vllm.LLM`; raises `OperatorError(engine_start_failed)`, or why it cannot steer."""
+    from vllm import LLM
+    from vllm.platforms import current_platform
+
+    # Read while the engine starts; another of this process may be started otherwise.
+    ours = current_platform.is_cpu() and IN_PROCESS_ENV not in os.environ
+    if ours:
+        os.environ[IN_PROCESS_ENV] = "0"
+    try:
+        return LLM(str(model_dir), **options)
+    except (RuntimeError, ValueError) as error:  # pydantic's are ValueErrors
+        raise OperatorError(
+            f"the engine did not start on {model_dir}: {error}. Where this does not tell why, the "
+            "first error in the log above does (VLLM_LOGGING_LEVEL=INFO for all of it)",
+            code="engine_start_failed",
+        ) from error
+    finally:
+        if ours:
+            del os.environ[IN_PROCESS_ENV]
+
+
+def end_llm(llm: Any) -> None:
+    """Ends the engine, and what it left in this process if it was in it."""
+    from vllm.distributed import cleanup_dist_env_and_memory
+
+    llm.llm_engine.engine_core.shutdown()
+    cleanup_dist_env_and_memory()
+
+
+def steered_layers(llm: Any) -> tuple[int, ...]:
+    """Returns the decoder blocks that a `vllm.LLM` with steering can steer, ascending."""
+    config = config_of(llm)
+    steering = read_engine_config(config.additional_config)
+    if steering is None:
+        return ()
+    return steering.layer_indices(num_hidden_layers(config), attention_kinds(config))
+
+
+class TooLongError(Exception):
+    """A prompt that vLLM refuses for its length."""
+
+
+def chat_token_ids(llm: Any, messages: Sequence[Mapping[str, str]]) -> list[int]:
+    """Returns the token ids of a chat with a generation header, as the server makes them.
+
+    `LLM._preprocess_chat`, which `LLM.chat` calls and whose twin the server has. Raises
+    `TooLongError`, and whatever a chat template raises.
+    """
+    from vllm.exceptions import VLLMValidationError
+
+    try:
+        (prompt,) = llm._preprocess_chat([list(messages)])
+    except VLLMValidationError as error:
+        if error.parameter in ("input_tokens", "input_text"):
+            unit = {"input_tokens": "tokens", "input_text": "characters"}[error.parameter]
+            raise TooLongError(f"at least {error.value} {unit}") from error
+        raise
+    return list(prompt["prompt_token_ids"])
+
+
+def sampling_params(llm: Any, plan: SteeringPlan | None, **fields: Any) -> Any:
+    """Returns `SamplingParams` with the model's own defaults (top_p, ...) under these fields.
+
+    Raises `CallerError(invalid_ask)` for a value that vLLM does not take.
+    """
+    from vllm import SamplingParams
+    from vllm.exceptions import VLLMValidationError
+    from vllm.sampling_params import RequestOutputKind
+
+    extra_args = None if plan is None else {EXTRA_ARGS_KEY: plan.to_wire()}
+    given = {**llm.model_config.get_diff_sampling_param(), **fields}
+    try:
+        return SamplingParams(
+            **given, extra_args=extra_args, output_kind=RequestOutputKind.FINAL_ONLY
+        )
+    except (VLLMValidationError, ValueError) as error:
+        raise CallerError(
+            f"vLLM does not take this request: {error}", code="invalid_ask"
+        ) from error
+
+
+def add_request(llm: Any, name: str, prompt: Sequence[int], params: Any) -> None:
+    """Hands a request to the engine under this name."""
+    llm.llm_engine.add_request(name, {"prompt_token_ids": list(prompt)}, params)
+
+
+def step(llm: Any) -> list[Any]:
+    """Runs or awaits one step; returns what it finished."""
+    outputs: list[Any] = llm.llm_engine.step()
+    return outputs
+
+
+def abort(llm: Any, names: list[str]) -> None:
+    """Gives these requests up."""
+    llm.llm_engine.abort_request(names)

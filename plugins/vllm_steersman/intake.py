@@ -70,14 +70,11 @@ def check_engine(vllm_config: Any) -> None:
     config.layer_indices(compat.num_hidden_layers(vllm_config), compat.attention_kinds(vllm_config))
 
 
-def _bind(input_processor: Any, request: Any, plan: SteeringPlan) -> SteeringPlan:
-    if read_engine_config(input_processor.vllm_config.additional_config) is None:
-        raise CallerError(
-            "this request carries a steering plan, but the engine was started without steering. "
-            "Start it with LLM(..., **vllm_steersman.engine_args()) or `steersman serve`",
-            code="steering_not_enabled",
-            param=EXTRA_ARGS_KEY,
-        )
+def check_plan(input_processor: Any, plan: SteeringPlan) -> None:
+    """Returns when every vector of the plan is resident and the sum is within the dtype's reach.
+
+    Raises `CallerError`: `vector_not_resident`, and what `check_reach` raises.
+    """
     state = intake_of(input_processor)
     for digest, _ in plan.terms:
         if digest not in state.resident:
@@ -89,6 +86,17 @@ def _bind(input_processor: Any, request: Any, plan: SteeringPlan) -> SteeringPla
             )
     doses = [(alpha, state.resident[digest]) for digest, alpha in plan.terms]
     check_reach(doses, compat.largest_value(input_processor.vllm_config), EXTRA_ARGS_KEY)
+
+
+def _bind(input_processor: Any, request: Any, plan: SteeringPlan) -> SteeringPlan:
+    if read_engine_config(input_processor.vllm_config.additional_config) is None:
+        raise CallerError(
+            "this request carries a steering plan, but the engine was started without steering. "
+            "Start it with LLM(..., **vllm_steersman.engine_args()) or `steersman serve`",
+            code="steering_not_enabled",
+            param=EXTRA_ARGS_KEY,
+        )
+    check_plan(input_processor, plan)
     if request.resumable:
         raise CallerError(
             "steering does not support streaming-input sessions",
@@ -104,11 +112,16 @@ def _bind(input_processor: Any, request: Any, plan: SteeringPlan) -> SteeringPla
         )
     if plan.scope is None:
         return plan
-    markers = _markers(state, input_processor) if plan.scope == "assistant" else None
+    state = intake_of(input_processor)
+    markers = markers_for(state, input_processor) if plan.scope == "assistant" else None
     return plan.with_turns(steered_turns(plan.scope, prompt, markers))
 
 
-def _markers(state: Intake, input_processor: Any) -> TurnMarkers:
+def markers_for(state: Intake, input_processor: Any) -> TurnMarkers:
+    """Returns the markers of the engine's chat template, found once.
+
+    Raises `CallerError(chat_template_unsupported)`.
+    """
     if state.markers is None:
         try:
             state.markers = markers_of_tokenizer(input_processor.tokenizer)

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .engine_contract import GLOBAL_ATTENTION
 from .errors import CallerError
 
 MAX_JSON_BYTES = 64 * 1024 * 1024
 
 _HIDDEN_SIZE_KEYS = ("hidden_size", "n_embd", "d_model")
 _NUM_LAYERS_KEYS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
+_MAX_TOKENS_KEYS = ("max_position_embeddings", "n_positions", "max_sequence_length")
+NO_TOKEN_LIMIT = 1 << 30
 TEXT_CONFIG_KEYS = ("text_config", "llm_config", "language_config")
 
 
@@ -69,6 +72,40 @@ def read_shape(model_dir: Path) -> ModelShape:
     raise unreadable(
         model_dir / "config.json", f"no {_HIDDEN_SIZE_KEYS[0]} and {_NUM_LAYERS_KEYS[0]}"
     )
+
+
+def read_max_tokens(model_dir: Path) -> int:
+    """Returns the longest sequence that config.json allows; a huge number where it does not say.
+
+    Raises `CallerError(model_unreadable)`.
+    """
+    config = read_config(model_dir)
+    for part in (*(config.get(key) for key in TEXT_CONFIG_KEYS), config):
+        found = _positive_int(part, _MAX_TOKENS_KEYS) if isinstance(part, Mapping) else None
+        if found is not None:
+            return found
+    return NO_TOKEN_LIMIT
+
+
+def read_attention(model_dir: Path) -> tuple[str, ...] | None:
+    """Returns the kind of attention of each decoder block, or None where config.json tells none.
+
+    Of `layer_types`, or of `sliding_window_pattern` as older configs of Gemma have it: every so
+    many-th block attends to the whole context. Raises `CallerError(model_unreadable)`.
+    """
+    config, shape = read_config(model_dir), read_shape(model_dir)
+    for part in (*(config.get(key) for key in TEXT_CONFIG_KEYS), config):
+        if not isinstance(part, Mapping):
+            continue
+        kinds, every = part.get("layer_types"), part.get("sliding_window_pattern")
+        if isinstance(kinds, list) and all(isinstance(kind, str) for kind in kinds):
+            return tuple(kinds)
+        if isinstance(every, int) and not isinstance(every, bool) and every > 0:
+            return tuple(
+                GLOBAL_ATTENTION if (i + 1) % every == 0 else "sliding_attention"
+                for i in range(shape.num_layers)
+            )
+    return None
 
 
 def read_json(path: Path) -> dict[str, Any]:

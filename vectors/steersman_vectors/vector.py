@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -45,6 +45,32 @@ class SteeringVector:
     def layers(self) -> tuple[int, ...]:
         """Layers the vector has a direction for, ascending."""
         return tuple(self.directions)
+
+    def restricted(self, layers: Iterable[int]) -> SteeringVector:
+        """Returns the vector at these layers alone; itself where those are all it has.
+
+        What was measured with all of its layers (presets, alpha_max, quality) is not on the new
+        card. Raises `CallerError(layers_not_in_vector)`.
+        """
+        chosen = sorted(set(layers))
+        lacking = [layer_idx for layer_idx in chosen if layer_idx not in self.directions]
+        if lacking or not chosen:
+            raise CallerError(
+                f"vector {self.card.name!r} cannot be restricted to layers {chosen}: it has "
+                f"directions at {list(self.layers)}. Choose among those",
+                code="layers_not_in_vector",
+            )
+        if len(chosen) == len(self.directions):
+            return self
+        card = self.card.model_copy(
+            update={
+                "layers": {layer_idx: self.card.layers[layer_idx] for layer_idx in chosen},
+                "alpha_max": None,
+                "quality": {},
+                "presets": {},
+            }
+        )
+        return SteeringVector(card, {layer_idx: self.directions[layer_idx] for layer_idx in chosen})
 
     def coefficient(self, layer_idx: int, alpha: float) -> float:
         """Returns c with x' = x + gate * c * direction at that layer."""

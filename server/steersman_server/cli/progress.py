@@ -12,8 +12,10 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
+    Task,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from steersman_vectors.fingerprint import Fingerprint, fingerprint
 from steersman_vectors.model_dir import resolve_model_dir
@@ -29,12 +31,35 @@ def fingerprint_of(model: str) -> Fingerprint:
         return fingerprint(model_dir, progress=progress)
 
 
+class SpeedColumn(ProgressColumn):
+    """How many are done in a second, lately."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def render(self, task: Task) -> Text:
+        """Returns such as `12.3 answers/s`."""
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:.1f} {self._unit}/s")
+
+
 @contextmanager
 def counting(
-    what: str, amount: ProgressColumn | None = None
+    what: str, amount: ProgressColumn | None = None, speed: ProgressColumn | None = None
 ) -> Iterator[Callable[[int, int], None]]:
-    """Gives a function of (done, in all) that moves a bar; amount: how the two are written."""
-    columns = (what, BarColumn(), amount or MofNCompleteColumn(), TimeRemainingColumn())
+    """Gives a function of (done, in all) that moves a bar.
+
+    amount: how the two are written; speed: how fast it goes, where that is of interest.
+    """
+    columns: list[str | ProgressColumn] = [
+        what,
+        BarColumn(),
+        amount or MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    ]
+    if speed is not None:
+        columns.append(speed)
     console = Console(stderr=True)
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from . import vector_changes, vector_checks, vector_export
+from . import vector_changes, vector_checks, vector_export, vector_sweep
 from .options import Actor, DataDir, Json, OnlyModel, RedisUrl
 from .output import EXIT_CODES, print_json, print_people, print_warnings
 
@@ -159,3 +159,4 @@ def show_vector(
 vector_changes.register(vectors)
 vector_checks.register(vectors)
 vector_export.register(vectors)
+vector_sweep.register(vectors)

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from steersman_vectors.engine_contract import SERVER_ENV
+from vllm_steersman.orphan import OFFLINE_ENV
 
 PARENT = r"""
 import multiprocessing, os, time
@@ -66,8 +67,9 @@ def family(tmp_path):
         process.wait(10)
 
 
-def test_children_of_a_killed_server_end(family):
-    parent, children = family({SERVER_ENV: "{}"})
+@pytest.mark.parametrize("ours", [{SERVER_ENV: "{}"}, {OFFLINE_ENV: "1"}])
+def test_children_of_a_killed_server_or_offline_engine_end(family, ours):
+    parent, children = family(ours)
     parent.send_signal(signal.SIGKILL)
     gone, alive = psutil.wait_procs(children, timeout=30)
     assert (len(gone), alive) == (2, [])

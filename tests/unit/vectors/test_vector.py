@@ -90,3 +90,25 @@ def test_errors_cross_processes_whole(kind: type[SteersmanError], status: int) -
     assert type(error) is kind
     assert (error.message, error.code, error.param) == ("what", "some_code", "p")
     assert (str(error), error.http_status) == ("what", status)
+
+
+@given(st.sets(st.integers(0, 5), min_size=1), st.sets(st.integers(0, 5)), st.floats(-2, 2))
+def test_a_restricted_vector_adds_the_same_at_its_layers_and_nothing_elsewhere(
+    layers: set[int], chosen: set[int], alpha: float
+) -> None:
+    presets = {"low": Preset(alpha=0.5)}
+    whole = vector(3, layers=tuple(layers), presets=presets, alpha_max=2.0, quality={"n": 1})
+    if not chosen or not chosen <= layers:
+        with pytest.raises(CallerError, match="cannot be restricted") as caught:
+            whole.restricted(chosen)
+        assert caught.value.code == "layers_not_in_vector"
+        return
+    part = whole.restricted(chosen)
+    assert set(part.layers) == set(part.card.layers) == chosen
+    for layer_idx in chosen:
+        np.testing.assert_array_equal(part.delta(layer_idx, alpha), whole.delta(layer_idx, alpha))
+    if chosen == layers:
+        assert part is whole
+    else:
+        assert (part.card.presets, part.card.alpha_max, part.card.quality) == ({}, None, {})
+    assert (part.card.name, part.card.scale) == (whole.card.name, whole.card.scale)

@@ -1,0 +1,47 @@
+"""A sweep's answers as a Parquet table, where pyarrow is installed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from ..errors import OperatorError
+from .results import Results
+from .rows import header_of
+
+
+def check_available() -> None:
+    """Returns when Parquet can be written; raises `OperatorError(parquet_unavailable)`."""
+    try:
+        import pyarrow.parquet  # noqa: F401
+    except ImportError as error:
+        raise OperatorError(
+            "Parquet needs pyarrow, which is not installed here. Install it (pip install pyarrow), "
+            "or use the JSON lines of --out, which hold the same",
+            code="parquet_unavailable",
+            param="parquet",
+        ) from error
+
+
+def write_parquet(results: Results, path: Path) -> None:
+    """Writes a column for each field of `Row`; the grid is in the metadata under `steersman_sweep`.
+
+    Raises `OperatorError(parquet_unavailable)`.
+    """
+    check_available()
+    import pyarrow
+    import pyarrow.parquet
+
+    number, text = pyarrow.int64(), pyarrow.string()
+    schema = pyarrow.schema(
+        {
+            "id": text, "vector": text, "digest": text, "layers": pyarrow.list_(number),
+            "alpha": pyarrow.float64(), "prompt": text, "sample": number, "seed": number,
+            "text": text, "finish_reason": text, "token_ids": pyarrow.list_(number),
+            "logprobs": pyarrow.list_(pyarrow.float64()),
+        },
+        metadata={"steersman_sweep": json.dumps(json.loads(header_of(results.grid)))},
+    )  # fmt: skip
+    rows = [asdict(row) for row in results.rows.values()]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows, schema=schema), path)
