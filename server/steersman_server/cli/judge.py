@@ -11,7 +11,7 @@ from .options import Json
 from .output import EXIT_CODES, print_json, print_people
 
 if TYPE_CHECKING:
-    from .judge_run import Money
+    from steersman_vectors.judges.spending import Limits
 
 HELP = """
 Score the answers of a sweep, and say how each setting did, with 95% intervals.
@@ -143,10 +143,9 @@ def register(app: typer.Typer) -> None:
 
 def _money(
     max_calls: int | None, max_tokens: int | None, max_cost: float | None, price: str
-) -> Money:
+) -> Limits:
     from steersman_vectors.errors import CallerError
-
-    from .judge_run import Money
+    from steersman_vectors.judges.spending import Limits
 
     try:
         prompt, reply = map(float, price.split(","))
@@ -157,4 +156,4 @@ def _money(
             code="invalid_option",
             param="price",
         ) from None
-    return Money(max_calls, max_tokens, max_cost, prompt, reply)
+    return Limits(max_calls, max_tokens, max_cost, prompt, reply)

@@ -23,8 +23,7 @@ from steersman_vectors.judges.panel import Asking, Estimate, Seat
 from steersman_vectors.judges.reply_cache import ReplyCache
 from steersman_vectors.judges.rubric import load_rubric
 from steersman_vectors.judges.scores import Scores, read_scores, write_scores
-from steersman_vectors.judges.spending import Limits as Money
-from steersman_vectors.judges.spending import Spending
+from steersman_vectors.judges.spending import Limits, Spending
 from steersman_vectors.judges.suites.question import SHIPPED, read_questions, shipped
 from steersman_vectors.judges.sweep_items import (
     Questions,
@@ -58,7 +57,7 @@ class Asked:
     concurrency: int
     max_reply_tokens: int
     request: str
-    money: Money
+    money: Limits
     cache: Path | None
     base: str | None
     vectors: tuple[Path, ...]
@@ -179,7 +178,7 @@ def _text_and_llm_judges(asked: Asked, questions: Questions, spending: Spending)
         judge = None
         if not colon or (takes_file and argument):
             judge = judge_from_name(name, argument, questions)
-        if judge is None or (name == "keywords" and not argument):
+        if judge is None:
             known = ", ".join((*SIMPLE, *BY_ENGINE, "keywords:FILE", "facts:FILE",
                                "instructions:FILE", "llm:RUBRIC"))  # fmt: skip
             raise _invalid(f"--judge {spec[:80]!r}", f"one of {known}", "judge")

@@ -50,8 +50,8 @@ def parts(judged: Judged) -> Iterator[Any]:
         yield _table(measure, judged.figures)
     for name, found in judged.agreements.items():
         yield (
-            f"{printable(name)}: agrees with the other scores on {found.same:.0%} of {found.items} "
-            f"answers; kappa {found.kappa:.2f} (weighted {found.weighted_kappa:.2f}), "
+            f"{printable(name)}: agrees with the other scores on {found.same:.0%} of "
+            f"{found.items} answers; kappa {found.kappa:.2f} (weighted {found.weighted_kappa:.2f}), "
             f"Spearman {found.spearman:.2f}"
         )
     if judged.spending.calls:
@@ -75,7 +75,7 @@ def estimate_parts(estimates: Mapping[str, Estimate], money: Limits) -> Iterator
         cost = f", at most {each.cost:.4g}" if priced else " (--price says what that costs)"
         yield (
             f"{printable(name)}: {each.calls:,} calls, {each.cached:,} of them cached; about "
-            f"{each.prompt_tokens:,} prompt tokens and at most {each.reply_tokens:,} of replies{cost}"
+            f"{each.prompt_tokens:,} prompt tokens, at most {each.reply_tokens:,} of replies{cost}"
         )
 
 

@@ -61,7 +61,7 @@ def figures_of(grid: Grid, scores: Scores) -> tuple[SettingFigures, ...]:
 def by_prompt(
     grid: Grid, scores: Scores, measure: Measure, setting: Setting
 ) -> dict[str, list[float | None]]:
-    """Returns the values of a setting's answers by prompt; answers that are not judged are left out."""
+    """Returns the values of a setting's answers by prompt, of those that are judged."""
     said = scores.verdicts.get(measure.name, {})
     found: dict[str, list[float | None]] = {}
     for run in grids.runs_of(grid, setting):

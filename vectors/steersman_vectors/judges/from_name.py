@@ -42,7 +42,7 @@ def judge_from_name(name: str, argument: str, questions: Questions) -> ByText | 
             return facts_judge()
         case "instructions":
             return instructions_judge(checks_of(questions.values()))
-        case "keywords":
+        case "keywords" if argument:
             path = Path(argument)
             return keyword_judge(read_word_list(path), path.stem)
         case _:

@@ -48,8 +48,8 @@ class DivergenceJudge:
     """`Judge` by how far a dose moves the model's next-token distributions.
 
     The model is shown the unsteered answer under the dose and without it, and the judge's value is
-    the mean over its tokens of KL(unsteered || steered), from below (`divergence.py`). So it says
-    nothing about the steered answer, which soon goes its own way, but about the dose at that prompt.
+    the mean over its tokens of KL(unsteered || steered), from below (`divergence.py`). So it tells
+    of the dose at that prompt, not of the steered answer, which soon goes its own way.
     """
 
     measure = Measure("kl", "lower", 0, inf, "nats/token")
@@ -74,8 +74,10 @@ class DivergenceJudge:
         steered = list(under_dose)
         plain = self._unsteered(steered)
         for at, weighed in self._engine.weigh(steered):
-            base = plain[steered[at].messages, steered[at].answer]
-            bound = fmean(kl_lower_bound(p, q) for p, q in zip(base.top, weighed.top, strict=True))
+            unsteered = plain[steered[at].messages, steered[at].answer]
+            bound = fmean(
+                kl_lower_bound(p, q) for p, q in zip(unsteered.top, weighed.top, strict=True)
+            )
             for index in under_dose[steered[at]]:
                 yield index, Verdict(bound)
 

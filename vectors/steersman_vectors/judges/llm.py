@@ -40,7 +40,7 @@ class LlmJudge:
         cache: ReplyCache,
         *,
         concept: str = "",
-        asking: Asking = Asking(),
+        asking: Asking | None = None,
         spending: Spending | None = None,
     ) -> None:
         """Asks nothing yet.
@@ -50,12 +50,13 @@ class LlmJudge:
             panel: Who is asked.
             cache: Where replies are kept.
             concept: What the vector is for; fills {concept}.
-            asking: How.
+            asking: How; None: once each, at temperature 0.
             spending: Shared by the judges of a run, so that its limits hold for them together.
 
         Raises:
             CallerError: `invalid_option`.
         """
+        asking = asking or Asking()
         checked_panel(panel, asking)
         if "concept" in rubric.needs and not concept.strip():
             raise CallerError(
@@ -75,8 +76,8 @@ class LlmJudge:
         """Yields (index, verdict) as all calls about an answer are done.
 
         Raises `OperatorError`: `budget_spent`, `endpoint_unreachable`, `endpoint_busy`, ...;
-        `CallerError`: `endpoint_unauthorized`, `endpoint_not_found`. Calls in flight are waited for,
-        and their replies kept, before it is raised.
+        `CallerError`: `endpoint_unauthorized`, `endpoint_not_found`. Calls in flight are waited
+        for, and their replies kept, before it is raised.
         """
         come: SimpleQueue[tuple[int, Verdict] | BaseException | None] = SimpleQueue()
         with background(lambda: self._all(items, come.put), come.put):

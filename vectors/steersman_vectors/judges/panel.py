@@ -35,7 +35,7 @@ class Asking:
     concurrency: int = 8
     options: Mapping[str, Any] = field(default_factory=dict)
     """More fields of each request, or other values; None leaves a field out."""
-    patience: Patience = Patience()
+    patience: Patience = field(default_factory=Patience)
 
     def fields(self, sample: int, seats: int) -> dict[str, Any]:
         """Returns the fields of one request beside its model and messages."""

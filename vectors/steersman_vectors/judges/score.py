@@ -1,4 +1,4 @@
-"""The score in what a model replied: its last JSON object with one, else a last line that is one."""
+"""The score in what a model replied: its last JSON with one, else a last line that is one."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _of_json(found: dict[str, object], low: float, high: float) -> Score:
         try:
             value = float(_OUT_OF.sub("", value))
         except ValueError:
-            return Score(None, f"its score is {value[:40]!r}, expected a number")
+            return Score(None, f"its score is {str(found['score'])[:40]!r}, expected a number")
     if isinstance(value, bool) or not isinstance(value, int | float):
         return Score(None, f"its score is {str(value)[:40]}, expected a number")
     reason = found.get("reason")

@@ -2,7 +2,7 @@
 
 The first line names the judges and what their numbers mean; then a line for each answer:
 
-    {"id": "3f...", "scores": {"degenerate": {"value": 0.0}, "facts": {"value": null, "why": "..."}}}
+    {"id": "3f...", "scores": {"degenerate": {"value": 0.0}, "kl": {"value": null, "why": "..."}}}
 
 Scores by people in the same form can be compared with (`steersman judge --compare`).
 """

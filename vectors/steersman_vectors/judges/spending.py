@@ -66,7 +66,7 @@ class Spending:
         return self.limits.cost(self.prompt_tokens, self.reply_tokens)
 
     def reserve(self, prompt_chars: int, max_reply_tokens: int) -> Reserved:
-        """Sets aside what a call may take; raises `OperatorError(budget_spent)` if it is not there."""
+        """Sets aside what a call may take; raises `OperatorError(budget_spent)` beyond a limit."""
         wanted = Reserved(estimated_tokens(prompt_chars), max_reply_tokens)
         prompt = self.prompt_tokens + wanted.prompt_tokens
         reply = self.reply_tokens + wanted.reply_tokens

@@ -1,4 +1,4 @@
-"""A sweep's answers as judges take them: with the unsteered answer beside each, and what is expected."""
+"""A sweep's answers as judges take them: the unsteered one beside each, and what is expected."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def items_of(
 ) -> tuple[SweepItem, ...]:
     """Returns the answers that are there, in the grid's order.
 
-    The baseline of each is the unsteered answer to the same prompt and sample, if the sweep has one.
+    The baseline of each is the unsteered answer to the same prompt and sample, if there is one.
     """
     rows = results.rows
     plain = {(row.prompt, row.sample): row for row in rows.values() if row.vector is None}

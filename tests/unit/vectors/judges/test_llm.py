@@ -41,13 +41,19 @@ def scored(score: object, reason: str = "because") -> str:
 
 
 def judge_on(
-    served: Served, cache: Path, rubric: str = "coherence", *, asking: Asking = Asking(patience=QUICK),
-    spending: Spending | None = None, concept: str = "warmth", model: str | None = "judge-1",
-) -> LlmJudge:  # fmt: skip
+    served: Served,
+    cache: Path,
+    rubric: str = "coherence",
+    *,
+    asking: Asking | None = None,
+    spending: Spending | None = None,
+    concept: str = "warmth",
+    model: str | None = "judge-1",
+) -> LlmJudge:
     made = parse_rubric(rubric, "test") if rubric.startswith("---") else load_rubric(rubric)
     return LlmJudge(
         made, [Seat(served.url, model, "sk-1")], ReplyCache(cache),
-        concept=concept, asking=asking, spending=spending,
+        concept=concept, asking=asking or Asking(patience=QUICK), spending=spending,
     )  # fmt: skip
 
 
@@ -217,7 +223,7 @@ def test_damaged_replies_are_asked_for_again(tmp_path: Path) -> None:
         judged(judge_on(served, tmp_path), item("x"))
         (file,) = tmp_path.rglob("*.json")
         whole = file.read_bytes()
-        for damaged in (b"", whole[:-9], b"[]", b"{}", whole.replace(b'"key": "', b'"key": "0')):
+        for damaged in (b"", whole[:-9], b"[]", b"{}", whole.replace(b'"key":"', b'"key":"0')):
             file.write_bytes(damaged)
             assert values(judged(judge_on(served, tmp_path), item("x"))) == [3]
             assert file.read_bytes() == whole

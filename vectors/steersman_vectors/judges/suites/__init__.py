@@ -1,1 +1,1 @@
-"""Question sets that show side effects: facts with exact answers, instructions that can be checked."""
+"""Question sets that show side effects: exact facts, checkable instructions."""

@@ -111,7 +111,7 @@ class Edge(_Check):
         """Returns what is wrong; empty if nothing is."""
         given, wanted = folded(answer).strip(), folded(self.text).strip()
         if self.kind == "starts":
-            right = given.lstrip("\"'“‘*_ ").startswith(wanted)
+            right = given.lstrip("\"'“\u2018*_ ").startswith(wanted)
         else:
             right = given.endswith(wanted) or given.rstrip(_TRAILING).endswith(
                 wanted.rstrip(_TRAILING)
@@ -134,7 +134,7 @@ class Case(_Check):
 
 
 class Json(_Check):
-    """Nothing but one JSON value, which may be fenced; with keys: an object of these and no others."""
+    """Nothing but one JSON value, which may be fenced; with keys: an object of just these."""
 
     kind: Literal["json"]
     keys: tuple[Text, ...] = ()
@@ -162,7 +162,7 @@ class OneOf(_Check):
 
     def fault(self, answer: str) -> str:
         """Returns what is wrong; empty if nothing is."""
-        given = folded(answer).strip(_TRAILING + "“‘")
+        given = folded(answer).strip(_TRAILING + "“\u2018")
         right = any(given == folded(text).strip(_TRAILING) for text in self.texts)
         return "" if right else f"is not just {' or '.join(map(repr, self.texts))}"
 

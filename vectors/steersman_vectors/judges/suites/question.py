@@ -3,10 +3,10 @@
     {"prompt": "What is the capital of France?", "expected": "Paris"}
     {"prompt": "How many legs has a spider?", "expected": ["8", "eight"]}
     {"prompt": "Who wrote it, and when?", "expected": [["Mary Shelley"], ["1818"]]}
-    {"prompt": "Name a colour in one word.", "expected": {"checks": [{"kind": "words", "at_most": 1}]}}
+    {"prompt": "Say it in a word.", "expected": {"checks": [{"kind": "words", "at_most": 1}]}}
 
-A list is of alternatives; a list of lists is of groups, and one of each group must be there. An object
-has `checks`, `facts`, or both. These are lines that `steersman vectors sweep --prompts` takes, too.
+A list is of alternatives; a list of lists is of groups, and one of each group must be there. An
+object has `checks`, `facts`, or both. `steersman vectors sweep --prompts` takes such lines, too.
 """
 
 from __future__ import annotations
