@@ -51,8 +51,8 @@ def parts(judged: Judged) -> Iterator[Any]:
     for name, found in judged.agreements.items():
         yield (
             f"{printable(name)}: agrees with the other scores on {found.same:.0%} of "
-            f"{found.items} answers; kappa {found.kappa:.2f} (weighted {found.weighted_kappa:.2f}), "
-            f"Spearman {found.spearman:.2f}"
+            f"{found.items} answers; kappa {found.kappa:.2f} (weighted "
+            f"{found.weighted_kappa:.2f}), Spearman {found.spearman:.2f}"
         )
     if judged.spending.calls:
         yield f"asked judging models: {judged.spending.said()}"
