@@ -1,12 +1,14 @@
 """How far a share or a mean of a sample may be from the truth. Pure.
 
 A share gets Wilson's interval, which stays within 0 and 1 and is honest at either end; a mean gets
-Student's, for which the values must be independent, and either near to normal or many.
+Student's, for which the values must be independent, and either near to normal or many; differences
+of pairs get Newcombe's interval where they are of shares, else Student's.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from statistics import NormalDist, fmean, stdev
 
@@ -64,13 +66,55 @@ def paired_difference(
 ) -> Interval:
     """Returns the interval of the mean of `a[i] - b[i]`, both of the same item i.
 
-    Narrower than that of two means, for what makes an item hard is in both.
+    Narrower than that of two means, for what makes an item hard is in both. Of zeros and ones it is
+    Newcombe's (`paired_shares`), which has a width even where no item changed; else Student's.
 
     Raises `CallerError(invalid_interval)` if they differ in length.
     """
     if len(a) != len(b):
         raise _invalid(f"{len(a)} and {len(b)} values", "two of each item")
+    if a and all(value in (0, 1) for value in (*a, *b)):
+        counted = Counter(zip(a, b, strict=True))
+        return paired_shares(counted[1, 1], counted[1, 0], counted[0, 1], counted[0, 0], confidence)
     return mean_interval([one - other for one, other in zip(a, b, strict=True)], confidence)
+
+
+def paired_shares(
+    both: int, first: int, second: int, neither: int, confidence: float = CONFIDENCE
+) -> Interval:
+    """Returns the interval of the difference of two shares of the same items: (first - second) / n.
+
+    Newcombe's method 10 (Statistics in Medicine 17, 1998, 2635-2650): Wilson's intervals of the two
+    shares, put together by how the items go along with each other.
+    """
+    n = both + first + second + neither
+    if n == 0:
+        return -1.0, 1.0
+    p1, p2 = (both + first) / n, (both + second) / n
+    (low1, high1), (low2, high2) = (
+        wilson(count, n, confidence) for count in (both + first, both + second)
+    )
+    phi = _phi(both, first, second, neither)
+
+    def apart(one: float, other: float) -> float:
+        return math.sqrt(max(0.0, one * one - 2 * phi * one * other + other * other))
+
+    difference = (first - second) / n
+    return (
+        max(-1.0, difference - apart(p1 - low1, high2 - p2)),
+        min(1.0, difference + apart(high1 - p1, p2 - low2)),
+    )
+
+
+def _phi(both: int, first: int, second: int, neither: int) -> float:
+    """Returns the correlation of the two, towards 0 by half an item; 0 where one never changes."""
+    sides = (both + first) * (second + neither) * (both + second) * (first + neither)
+    if sides == 0:
+        return 0.0
+    crossed = float(both * neither - first * second)
+    if crossed > 0:
+        crossed = max(0.0, crossed - (both + first + second + neither) / 2)
+    return crossed / math.sqrt(sides)
 
 
 def t_quantile(probability: float, freedom: int) -> float:

@@ -78,6 +78,35 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     assert 0.93 < held / 1000 < 0.97
 
 
+def test_pairs_of_zeros_and_ones_hold_the_truth_and_are_never_certain() -> None:
+    drawn = random.Random(11)
+    held = narrower = 0
+    for _ in range(1500):
+        hard = [drawn.random() for _ in range(40)]
+        a = [float(each < 0.8 and drawn.random() < 0.95) for each in hard]
+        b = [float(each < 0.7 and drawn.random() < 0.95) for each in hard]
+        low, high = paired_difference(a, b)
+        held += low <= 0.1 * 0.95 <= high
+        (low_a, high_a), (low_b, high_b) = wilson(int(sum(a)), 40), wilson(int(sum(b)), 40)
+        narrower += high - low < (high_a - low_b) - (low_a - high_b)
+    assert 0.93 < held / 1500 <= 1
+    assert narrower > 1490
+    low, high = paired_difference([0.0] * 6, [0.0] * 6)
+    assert low == -high == -wilson(0, 6)[1]
+    assert paired_difference([1.0] * 9, [0.0] * 9)[1] == 1.0
+
+
+@given(st.lists(st.tuples(st.sampled_from([0.0, 1.0]), st.sampled_from([0.0, 1.0])), min_size=1))
+def test_pairs_of_zeros_and_ones_mirror(pairs: list[tuple[float, float]]) -> None:
+    a, b = [x for x, _ in pairs], [y for _, y in pairs]
+    low, high = paired_difference(a, b)
+    difference = (sum(a) - sum(b)) / len(pairs)
+    assert -1 <= low <= difference + 1e-12
+    assert difference - 1e-12 <= high <= 1
+    mirrored = paired_difference(b, a)
+    assert (-mirrored[1], -mirrored[0]) == pytest.approx((low, high))
+
+
 def test_too_little_says_nothing_and_what_is_wrong_is_refused() -> None:
     assert wilson(0, 0) == (0.0, 1.0)
     assert mean_interval([3.0]) == (-math.inf, math.inf)

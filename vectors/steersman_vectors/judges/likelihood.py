@@ -24,7 +24,7 @@ class SurprisalJudge:
     the wanted one too, so it is read beside the behaviour, and a fall means loops.
     """
 
-    measure = Measure("nll", "lower", 0, inf, "nats/token")
+    measure = Measure("nll", "neither", 0, inf, "nats/token")
 
     def __init__(self, engine: OfflineEngine) -> None:
         self._engine = engine
