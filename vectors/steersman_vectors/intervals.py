@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from statistics import NormalDist, fmean, stdev
 
 from .errors import CallerError
@@ -117,10 +118,11 @@ def _phi(both: int, first: int, second: int, neither: int) -> float:
     return crossed / math.sqrt(sides)
 
 
+@lru_cache(maxsize=4096)
 def t_quantile(probability: float, freedom: int) -> float:
     """Returns Student's quantile, for 0.5 <= probability < 1 and at least one degree of freedom.
 
-    By bisection on `t_cdf`: exact to about 1e-12 of its size, in some 0.2 ms.
+    By bisection on `t_cdf`, in milliseconds: to 1e-7 of its size up to probability 0.99999.
     """
     high = 1.0
     while t_cdf(high, freedom) < probability:
@@ -139,7 +141,8 @@ def t_quantile(probability: float, freedom: int) -> float:
 
 def t_cdf(t: float, freedom: int) -> float:
     """Returns the probability that Student's t is at most `t`, for t >= 0."""
-    return 1 - _regularised_beta(freedom / (freedom + t * t), freedom / 2, 0.5) / 2
+    # Not 1 - I of the rest: of a small t that would lose all digits.
+    return 0.5 + _regularised_beta(t * t / (freedom + t * t), 0.5, freedom / 2) / 2
 
 
 def _regularised_beta(x: float, a: float, b: float) -> float:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..pairs.model_json import objects_in
 
 REASON_CHARS = 300
-_THOUGHT = "</think>"
+_THINKING, _THOUGHT = "<think>", "</think>"
 _OUT_OF = re.compile(r"\s*(?:/|out of|of)\s*\d+(?:\.\d+)?", re.IGNORECASE)
 _LAST_LINE = re.compile(
     r"(?:(?:(?:my|the|final|overall)\s+)*(?:score|rating|grade|answer)\b\s*(?:is|of)?\s*[:=]?\s*)?"
@@ -29,6 +29,8 @@ class Score:
 
 def score_in(reply: str, low: float, high: float) -> Score:
     """Returns the score of a reply on the scale from low to high."""
+    if reply.lstrip().startswith(_THINKING) and _THOUGHT not in reply:
+        return Score(None, "the reply ends before its thinking does")
     said = reply.rsplit(_THOUGHT, 1)[-1].strip()
     if not said:
         return Score(None, "the reply is empty")
