@@ -20,6 +20,13 @@ TIMEOUT_S = 300.0
 CONNECT_S = 10.0
 AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 """Statuses that pass."""
+NOT_THERE = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.InvalidURL,
+    httpx.UnsupportedProtocol,
+)
+"""Nobody answers there, while a connection that breaks off was one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +163,7 @@ class ChatEndpoint:
                     "attempts); is the server running, and --endpoint its address?",
                     code="endpoint_unreachable",
                 )
-                if not self._reached:
+                if not self._reached and isinstance(error, NOT_THERE):
                     raise failure from None  # it has never been there: waiting is for the busy
             else:
                 self._reached = True

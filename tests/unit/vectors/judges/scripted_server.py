@@ -36,6 +36,10 @@ class Served:
     most_at_once: int = 0
 
 
+class Server(ThreadingHTTPServer):
+    request_queue_size = 128  # several judges connect at once
+
+
 @contextmanager
 def serving(script: Script, model: str = "judge-1") -> Iterator[Served]:
     lock = threading.Lock()
@@ -54,7 +58,11 @@ def serving(script: Script, model: str = "judge-1") -> Iterator[Served]:
                 served.keys.append(self.headers.get("authorization"))
                 running[0] += 1
                 served.most_at_once = max(served.most_at_once, running[0])
-            said = script(body)
+            try:
+                said = script(body)
+            except ConnectionResetError:
+                self.close_connection = True
+                return
             with lock:
                 running[0] -= 1
             if isinstance(said, Status):
@@ -76,7 +84,7 @@ def serving(script: Script, model: str = "judge-1") -> Iterator[Served]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", 0), Handler)
     served = Served(f"http://127.0.0.1:{server.server_address[1]}/v1")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

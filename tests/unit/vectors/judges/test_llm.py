@@ -398,3 +398,18 @@ def test_a_cache_that_cannot_be_written_ends_the_run(tmp_path: Path) -> None:
     with serving(lambda _: scored(3)) as served, pytest.raises(OperatorError) as failed:
         judged(judge_on(served, tmp_path / "file"), item("x"))
     assert failed.value.code == "cache_unwritable"
+
+
+def test_a_connection_that_breaks_off_is_made_again(tmp_path: Path) -> None:
+    """At first contact too: a server that takes connections is there, if busy."""
+    broken = threading.Event()
+
+    def once(_: Body) -> str:
+        if not broken.is_set():
+            broken.set()
+            raise ConnectionResetError  # the handler dies, and the connection with it
+        return scored(3)
+
+    with serving(once) as served:
+        assert values(judged(judge_on(served, tmp_path), item("x"))) == [3]
+        assert len(served.asked) == 2

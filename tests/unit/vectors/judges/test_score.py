@@ -31,7 +31,8 @@ FOUND = [
     ("### 5 points", 5),
 ]
 NOT_FOUND = [
-    "", "  \n", "<think>score: 4</think>", '<think>perhaps {"score": 4}', "Four.", "3-4", "3 or 4", "I give it 4 for its tone",
+    "", "  \n", "<think>score: 4</think>",
+    '<think>perhaps {"score": 4}', "Four.", "3-4", "3 or 4", "I give it 4 for its tone",
     "Score: 6", "Score: 0", "-3", '{"score": 7}', '{"score": null}', '{"score": true}',
     '{"score": "high"}', '{"score": [4]}', '{"score": 1e999}', '{"score": NaN}', "4\nThanks!",
     '{"rating": 4}', "Score:", "Score: 4 or 5", "4.4.4",
