@@ -141,15 +141,8 @@ class ChatEndpoint:
                 raise TypeError
         except (KeyError, IndexError, TypeError, AttributeError):
             raise self._odd(f"{json.dumps(value)[:80]}") from None
-        usage = value.get("usage")
-        counted = usage if isinstance(usage, dict) else {}
-        asked, given = counted.get("prompt_tokens"), counted.get("completion_tokens")
-        return Said(
-            text,
-            choice.get("finish_reason"),
-            asked if isinstance(asked, int) else asked_chars // 4,
-            given if isinstance(given, int) else len(text) // 4,
-        )
+        prompt, answer = _counted(value.get("usage"), asked_chars // 4, len(text) // 4)
+        return Said(text, choice.get("finish_reason"), prompt, answer)
 
     async def _ask(self, method: str, path: str, body: Any = None) -> Any:
         failure: SteersmanError | None = None
@@ -261,6 +254,17 @@ def only_model(listed: Any, url: str) -> str:
             param="model",
         )
     return base[0]
+
+
+def _counted(usage: Any, prompt_guess: int, answer_guess: int) -> tuple[int, int]:
+    """Returns the tokens of prompt and answer, as far as the server counts them."""
+    said = usage if isinstance(usage, dict) else {}
+    prompt, answer = said.get("prompt_tokens"), said.get("completion_tokens")
+    total = said.get("total_tokens")
+    answer = answer if isinstance(answer, int) else answer_guess
+    if not isinstance(prompt, int):
+        prompt = max(0, total - answer) if isinstance(total, int) else prompt_guess
+    return prompt, answer
 
 
 def _is_loopback(host: str) -> bool:
