@@ -261,9 +261,9 @@ def _counted(usage: Any, prompt_guess: int, answer_guess: int) -> tuple[int, int
     said = usage if isinstance(usage, dict) else {}
     prompt, answer = said.get("prompt_tokens"), said.get("completion_tokens")
     total = said.get("total_tokens")
-    answer = answer if isinstance(answer, int) else answer_guess
-    if not isinstance(prompt, int):
-        prompt = max(0, total - answer) if isinstance(total, int) else prompt_guess
+    most = total if isinstance(total, int) else prompt_guess + answer_guess
+    answer = answer if isinstance(answer, int) else min(answer_guess, most)
+    prompt = prompt if isinstance(prompt, int) else max(0, most - answer)
     return prompt, answer
 
 
