@@ -436,6 +436,11 @@ def max_model_len(llm: Any) -> int:
     return int(llm.model_config.max_model_len)
 
 
+def vocabulary_size(llm: Any) -> int:
+    """Returns how many tokens the model knows."""
+    return int(llm.model_config.get_vocab_size())
+
+
 def context_length(model_dir: Path) -> int:
     """Returns the longest sequence that vLLM would run this checkpoint with."""
     from vllm.config import ModelConfig
@@ -475,18 +480,18 @@ def offline_options(model_dir: Path, max_model_len: int, max_num_seqs: int) -> d
 
 
 def _cache_bytes(model_dir: Path, max_model_len: int, max_num_seqs: int) -> int:
-    """Returns room for all requests at their longest, within a quarter of the free memory.
+    """Returns room for all requests at their longest, within an eighth of the machine's memory.
 
-    vLLM would take 92% of a CPU's memory, and not start where others use some of it.
+    vLLM would take 92% of it, and not start where others use some.
     """
-    import psutil
     from vllm.config import ModelConfig
 
     config = ModelConfig(str(model_dir), max_model_len=max_model_len)
     heads = config.get_total_num_kv_heads() * config.get_head_size()
     values = 2 * heads * config.get_total_num_hidden_layers()
     tokens = max_num_seqs * (max_model_len + CPU_BLOCK_TOKENS)
-    return int(min(values * BYTES_OF_FP32 * tokens, psutil.virtual_memory().available // 4))
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return int(min(values * BYTES_OF_FP32 * tokens, memory // 8))
 
 
 def start_llm(model_dir: Path, options: Mapping[str, Any]) -> Any:

@@ -80,8 +80,9 @@ class VllmEngine:
         # content, whatever an answer's tokens look like.
         plan = self._prompts.plan(given.dose, prompt)
         shown = self._prompts.checked((*prompt, *given.answer))
+        top = min(given.top, self._prompts.vocabulary)
         params = compat.sampling_params(
-            self._llm, plan, temperature=0.0, max_tokens=1, prompt_logprobs=given.top
+            self._llm, plan, temperature=0.0, max_tokens=1, prompt_logprobs=top
         )
         return Job(index, shown, params, (shown, repr(given.dose), 0, index))
 

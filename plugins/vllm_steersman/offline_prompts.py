@@ -27,6 +27,7 @@ class Prompts:
         self._llm = llm
         self._input = compat.input_processor_of(llm)
         self._longest = compat.max_model_len(llm)
+        self.vocabulary = compat.vocabulary_size(llm)
         self.ids = lru_cache(REMEMBERED)(self._ids)
         self.plan = lru_cache(REMEMBERED)(self._plan)
 
@@ -48,9 +49,19 @@ class Prompts:
         return self.checked(tuple(ids))
 
     def checked(self, ids: TokenIds) -> TokenIds:
-        """Returns the ids; raises `CallerError(too_long)` where no token has room after them."""
+        """Returns the ids.
+
+        Raises `CallerError`: `too_long` where no token has room after them, `invalid_ask` for an id
+        that the model does not have.
+        """
         if len(ids) >= self._longest:
             raise self._too_long(f"{len(ids)} tokens")
+        if wrong := [token for token in ids if not 0 <= token < self.vocabulary]:
+            raise CallerError(
+                f"got token ids {wrong[:10]}, expected 0 to {self.vocabulary - 1}: the model has "
+                f"{self.vocabulary} tokens",
+                code="invalid_ask",
+            )
         return ids
 
     def _plan(self, dose: Dose, prompt: TokenIds) -> SteeringPlan | None:

@@ -1,9 +1,17 @@
-"""The offline engine: answers and weights are Hugging Face's, and a seed is an answer."""
+"""The offline engine and its sweeps: Hugging Face's numbers, seeds that hold, any end survived."""
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -11,9 +19,14 @@ from hypothesis import strategies as st
 from steersman_vectors.errors import CallerError, InternalError
 from steersman_vectors.fingerprint import fingerprint
 from steersman_vectors.formats import native
+from steersman_vectors.message import Message
 from steersman_vectors.plan import SteeringPlan
 from steersman_vectors.schedule import CONSTANT, Exponential, Linear
-from steersman_vectors.sweep.contract import UNSTEERED, Ask, Dose, Given, Message
+from steersman_vectors.sweep.contract import UNSTEERED, Ask, Dose, Given, Weighed
+from steersman_vectors.sweep.grid import Grid, GridVector, LayerSet, check, runs
+from steersman_vectors.sweep.prompts import SweepPrompt
+from steersman_vectors.sweep.results import ResultsFile, read_results
+from steersman_vectors.sweep.run import run
 from tests.engine.engines import TOLERANCE, make_vectors
 from tests.tiny_model import LAYERS, TEXT
 from vllm_steersman.offline_engine import VllmEngine, open_engine
@@ -164,6 +177,13 @@ def test_an_answer_that_was_not_given_is_weighed_as_one_turn(
     expected = [rows[at, token].item() for at, token in enumerate(answer)]
     assert weighed.logprobs == pytest.approx(expected, abs=TOLERANCE)
     assert weighed.top == ({},) * len(answer)
+    (all_of_it,) = dict(
+        engine.weigh([Given(ask.messages, answer[:2], ask.dose, top=9999)])
+    ).values()
+    for at in range(2):
+        found = [all_of_it.top[at][token] for token in range(rows.shape[1])]
+        assert found == pytest.approx(rows[at].tolist(), abs=TOLERANCE)
+    assert dict(engine.weigh([Given(ask.messages, ())]))[0] == Weighed((), ())
 
 
 def test_what_cannot_run_is_refused_before_anything_runs(engine):
@@ -179,6 +199,10 @@ def test_what_cannot_run_is_refused_before_anything_runs(engine):
             with pytest.raises(CallerError) as caught:
                 engine.answer([fine, ask])
             assert caught.value.code == code
+    for answer in ((320,), (-1,)):
+        with pytest.raises(CallerError, match="0 to 319") as caught:
+            engine.weigh([Given(user("hello"), answer)])
+        assert caught.value.code == "invalid_ask"
     with pytest.raises(CallerError, match="fewer than 512") as caught:
         engine.weigh([Given(user("hello"), (5,) * LENGTH)])
     assert caught.value.code == "too_long"
@@ -203,3 +227,114 @@ def test_it_says_what_it_runs_and_refuses_what_is_not_for_it(engine, model_dir):
     with pytest.raises(CallerError) as caught:
         engine.load(type(other)(card, other.directions))
     assert caught.value.code == "vector_model_mismatch"
+
+
+@pytest.fixture(scope="module")
+def grid(model_dir) -> Grid:
+    unit, residual = (make_vectors()[name] for name in ("unit", "residual"))
+    said = [SweepPrompt(f"p{i}", user(text)) for i, text in enumerate(TEXT)]
+    return check(
+        Grid(
+            model=fingerprint(model_dir).digest,
+            vectors=tuple(
+                GridVector(v.card.name, native.digest(native.dumps(v)), v.layers, schedule=how)
+                for v, how in ((unit, CONSTANT), (residual, Linear(tokens=3, floor=0.5)))
+            ),
+            layer_sets=(LayerSet("own", None), LayerSet("2", (2,))),
+            alphas=(0.0, 0.1, 2.0),
+            prompts=tuple(said),
+            max_tokens=10,
+        )
+    )
+
+
+def test_a_sweep_is_what_hugging_face_says_of_each_part_of_a_vector(
+    engine, grid, tmp_path, tokenizer, reference, bind_turns
+):
+    whole = {native.digest(native.dumps(v)): v for v in make_vectors().values()}
+    with ResultsFile(tmp_path / "results.jsonl", grid) as file:
+        assert run(engine, grid, whole, file) == 4 + 2 * 2 * 2 * 4
+    results = read_results(tmp_path / "results.jsonl")
+    assert results.missing == 0
+    by_id = {each.id: each for each in runs(grid)}
+    for row in results.rows.values():
+        setting = by_id[row.id].setting
+        terms, parts = (), {}
+        if row.digest is not None:
+            part = whole[row.digest].restricted(row.layers)
+            digest = native.digest(native.dumps(part))
+            terms, parts = ((digest, row.alpha),), {digest: part}
+        dose = Dose(terms, setting.vector.scope, setting.vector.schedule)
+        ask = Ask(by_id[row.id].prompt.messages, dose)
+        rows = expected_logprobs(ask, row.token_ids, tokenizer, reference, parts, bind_turns)
+        expected = [rows[at, token].item() for at, token in enumerate(row.token_ids)]
+        assert row.logprobs == pytest.approx(expected, abs=TOLERANCE)
+        assert expected == pytest.approx(rows.max(-1).values.tolist(), abs=TOLERANCE)
+
+
+@pytest.fixture
+def sweeping(model_dir, grid, tmp_path) -> list[str]:
+    """The command of a sweep of 324 answers, in a process of its own."""
+    info = tmp_path / "installed" / "under_test-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: under-test\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[steersman.engines]\nunder-test = vllm_steersman.offline_engine:open_engine\n"
+    )
+    native.save(make_vectors()["unit"], tmp_path / "unit.safetensors")
+    prompts = [{"prompt": f"{i} {text}"} for i in range(3) for text in TEXT]
+    (tmp_path / "prompts.jsonl").write_text("\n".join(map(json.dumps, prompts)))
+    alphas = ",".join(f"{i / 10}" for i in range(14))
+    return [
+        sys.executable, "-m", "steersman_server.cli.main", "vectors", "sweep",
+        str(tmp_path / "unit.safetensors"), "--model", str(model_dir), "--engine", "under-test",
+        "--layers", "own", "--layers", "2", "--alphas", alphas, "--max-tokens", "16",
+        "--prompts", str(tmp_path / "prompts.jsonl"), "--out", str(tmp_path / "out.jsonl"),
+        "--at-once", "8", "--json",
+    ]  # fmt: skip
+
+
+def begin(sweeping: list[str], tmp_path: Path, answers: int) -> subprocess.Popen[bytes]:
+    """Returns the command's process once it has given so many answers."""
+    paths = [str(tmp_path / "installed"), *filter(None, sys.path)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    process = subprocess.Popen(sweeping, env=environment, stdout=subprocess.PIPE)
+    out, deadline = tmp_path / "out.jsonl", time.monotonic() + 800
+    while not out.exists() or out.read_bytes().count(b"\n") <= answers:
+        assert process.poll() is None, "it ended before it could be stopped"
+        if time.monotonic() > deadline:
+            process.kill()
+            raise TimeoutError(f"not {answers} answers in 800 s")
+        time.sleep(0.05)
+    return process
+
+
+@pytest.mark.timeout(1800)
+def test_a_sweep_that_is_stopped_or_killed_goes_on(sweeping, engine, tmp_path):
+    """Ctrl-C, then kill -9, then the rest by the engine of this process: no answer twice."""
+    out = tmp_path / "out.jsonl"
+    stopped = begin(sweeping, tmp_path, 20)
+    stopped.send_signal(signal.SIGINT)
+    said = json.loads(stopped.communicate(timeout=120)[0])
+    assert stopped.returncode == 130
+    assert said["interrupted"]
+    assert said["answers"] == said["given"] == len(read_results(out).rows) >= 20
+    assert said["missing"] == 12 + 2 * 13 * 12 - said["answers"]
+    kept = out.read_bytes()
+
+    killed = begin(sweeping, tmp_path, said["answers"] + 20)
+    children = psutil.Process(killed.pid).children(recursive=True)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate(timeout=60)
+    assert psutil.wait_procs(children, timeout=60)[1] == []
+    assert out.read_bytes().startswith(kept)
+    kept = out.read_bytes()
+    there = read_results(out)
+    assert said["answers"] + 20 <= len(there.rows) < len(runs(there.grid))
+
+    unit = make_vectors()["unit"]
+    whole = {native.digest(native.dumps(unit)): unit}
+    with ResultsFile(out, there.grid) as file:
+        assert run(engine, there.grid, whole, file) == there.missing
+    assert read_results(out).missing == 0
+    assert out.read_bytes().startswith(kept[: kept.rfind(b"\n") + 1])

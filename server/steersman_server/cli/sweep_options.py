@@ -8,10 +8,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from steersman_vectors.card import Scope
 from steersman_vectors.errors import CallerError
 
 if TYPE_CHECKING:
+    from steersman_vectors.card import Scope
     from steersman_vectors.schedule import AnySchedule
     from steersman_vectors.sweep.grid import Grid, GridVector, LayerSet
     from steersman_vectors.vector import SteeringVector

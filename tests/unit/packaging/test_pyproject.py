@@ -35,6 +35,7 @@ def test_entry_points_are_the_agreed_ones() -> None:
         "console_scripts": {"steersman": "steersman_server.cli.main:main"},
         "vllm.general_plugins": {"steersman": "vllm_steersman.register:register"},
         "vllm.endpoint_plugins": {"steersman": "steersman_server.app:endpoint_plugin"},
+        "steersman.engines": {"vllm": "vllm_steersman.offline_engine:open_engine"},
     }
 
 

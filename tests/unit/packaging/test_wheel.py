@@ -52,6 +52,11 @@ def test_it_carries_entry_points_and_licence(wheel: zipfile.ZipFile) -> None:
     names = wheel.namelist()
     (entry_points,) = [name for name in names if name.endswith(".dist-info/entry_points.txt")]
     text = wheel.read(entry_points).decode()
-    for group in ("console_scripts", "vllm.endpoint_plugins", "vllm.general_plugins"):
+    for group in (
+        "console_scripts",
+        "steersman.engines",
+        "vllm.endpoint_plugins",
+        "vllm.general_plugins",
+    ):
         assert f"[{group}]" in text
     assert [name for name in names if name.endswith("/licenses/LICENSE")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -34,8 +35,9 @@ class Row:
     text: str
     finish_reason: str
     token_ids: tuple[int, ...]
-    logprobs: tuple[float, ...]
-    """Of each token, in nats, before temperature, rounded."""
+    logprobs: tuple[float | None, ...]
+    """Of each token, in nats, before temperature, rounded; None where the model gave no number: its
+    states were too large for its dtype."""
 
 
 _ROW = TypeAdapter(Row)
@@ -57,7 +59,9 @@ def row_of(run: Run, answer: Answer) -> Row:
         text=answer.text,
         finish_reason=answer.finish_reason,
         token_ids=answer.token_ids,
-        logprobs=tuple(round(logprob, DIGITS) for logprob in answer.logprobs),
+        logprobs=tuple(
+            round(logprob, DIGITS) if isfinite(logprob) else None for logprob in answer.logprobs
+        ),
     )
 
 
@@ -98,7 +102,8 @@ def parse_header(line: bytes) -> Grid:
 
 
 def _line(value: dict[str, Any]) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.encode() + b"\n"
 
 
 def _first(error: ValidationError) -> str:

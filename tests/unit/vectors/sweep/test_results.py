@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from steersman_vectors.errors import CallerError, OperatorError
+from steersman_vectors.sweep.contract import Answer
 from steersman_vectors.sweep.grid import Grid, runs
 from steersman_vectors.sweep.results import ResultsFile, read_results
 from steersman_vectors.sweep.rows import line_of, parse_row, row_of
@@ -35,6 +37,14 @@ def test_a_row_is_a_line_and_back(grid, answer):
         assert parse_row(line) == row
         assert (row.text, row.token_ids) == (answer.text, answer.token_ids)
         assert row.vector == (run.setting.vector.name if run.setting.steers else None)
+
+
+def test_numbers_that_are_none_stay_json():
+    run = runs(PLAIN)[0]
+    row = row_of(run, Answer("!", "length", (1, 2, 3), (float("nan"), float("-inf"), -0.12345678)))
+    assert row.logprobs == (None, None, -0.123457)
+    assert json.loads(line_of(row))["logprobs"] == [None, None, -0.123457]
+    assert parse_row(line_of(row)) == row
 
 
 @same_folder
