@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import inf
+from math import inf, isfinite, isnan, nan
 from statistics import fmean
 
 from ..message import Message
 from ..sweep.contract import UNSTEERED, Given, OfflineEngine, Weighed
 from .contract import Judgeable, Measure, Verdict
-from .divergence import kl_lower_bound
+from .divergence import TopLogprobs, kl_lower_bound
 
 TOP = 20
 """Likeliest tokens of each distribution that KL is bounded from."""
@@ -41,7 +41,7 @@ class SurprisalJudge:
         given = [Given(messages, tokens) for messages, tokens in forced]
         for at, weighed in self._engine.weigh(given):
             for index in asked[forced[at]]:
-                yield index, Verdict(-fmean(weighed.logprobs))
+                yield index, _finite(-fmean(weighed.logprobs))
 
 
 class DivergenceJudge:
@@ -75,13 +75,25 @@ class DivergenceJudge:
         plain = self._unsteered(steered)
         for at, weighed in self._engine.weigh(steered):
             unsteered = plain[steered[at].messages, steered[at].answer]
-            bound = fmean(
-                kl_lower_bound(p, q) for p, q in zip(unsteered.top, weighed.top, strict=True)
-            )
+            verdict = _divergence(unsteered.top, weighed.top)
             for index in under_dose[steered[at]]:
-                yield index, Verdict(bound)
+                yield index, verdict
 
     def _unsteered(self, steered: Sequence[Given]) -> dict[Forced, Weighed]:
         forced = list(dict.fromkeys((given.messages, given.answer) for given in steered))
         asked = [Given(messages, answer, UNSTEERED, self._top) for messages, answer in forced]
         return {forced[at]: weighed for at, weighed in self._engine.weigh(asked)}
+
+
+def _divergence(unsteered: Sequence[TopLogprobs], steered: Sequence[TopLogprobs]) -> Verdict:
+    # NOTE: max() would make a bound of 0 of what is no number.
+    if any(isnan(value) for at in (*unsteered, *steered) for value in at.values()):
+        return _finite(nan)
+    return _finite(fmean(map(kl_lower_bound, unsteered, steered)))
+
+
+def _finite(value: float) -> Verdict:
+    """Returns the verdict; a model that a dose has broken may give no numbers."""
+    if isfinite(value):
+        return Verdict(value)
+    return Verdict(None, "the model's log-probabilities there are no numbers")

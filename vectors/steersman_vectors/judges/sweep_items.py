@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -113,4 +114,5 @@ def resident_dose(
 
 
 def _answer(row: Row) -> Answer:
-    return Answer(row.text, row.finish_reason, row.token_ids, row.logprobs)
+    logprobs = tuple(math.nan if logprob is None else logprob for logprob in row.logprobs)
+    return Answer(row.text, row.finish_reason, row.token_ids, logprobs)

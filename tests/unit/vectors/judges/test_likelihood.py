@@ -146,6 +146,15 @@ def test_kl_of_what_cannot_differ_or_be_compared(engine: TinyEngine) -> None:
     assert engine.weighed == before + 2, "one unsteered and one steered pass for both"
 
 
+def test_a_model_that_a_dose_has_broken_has_no_divergence_rather_than_none(
+    engine: TinyEngine,
+) -> None:
+    broken = an_item(engine, PROMPTS[0], ANSWERS[0], math.nan)
+    (kl_verdict,) = judged(DivergenceJudge(engine), broken)
+    assert kl_verdict.value is None
+    assert "no numbers" in kl_verdict.why
+
+
 def test_read_outs_are_projections_between_the_classes(engine: TinyEngine, tmp_path: Path) -> None:
     from steersman_vectors.errors import CallerError
     from steersman_vectors.extract.contract import Read
