@@ -11,7 +11,7 @@ import typer
 from steersman_vectors.errors import CallerError, OperatorError, SteersmanError
 
 from ..logs import configure_logs
-from . import audit, decisions, explain, fingerprint, serve, top
+from . import audit, decisions, explain, fingerprint, judge, serve, top
 from .flags import flags
 from .intents import app as intents
 from .keys import keys
@@ -61,6 +61,7 @@ fingerprint.register(app)
 explain.register(app)
 audit.register(app)
 decisions.register(app)
+judge.register(app)
 top.register(app)
 
 

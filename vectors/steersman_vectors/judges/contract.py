@@ -22,8 +22,14 @@ class Judgeable:
     dose: Dose = UNSTEERED
     baseline: Answer | None = None
     """The unsteered answer to the same prompt, for judges that compare."""
-    expected: str | None = None
-    """What a right answer holds, for judges of facts."""
+    expected: tuple[tuple[str, ...], ...] = ()
+    """What a right answer holds, for judges of facts: of each group, one of its alternatives."""
+
+    @property
+    def prompt(self) -> str:
+        """Returns the latest user turn."""
+        turns = (turn.content for turn in reversed(self.messages) if turn.role == "user")
+        return next(turns, "")
 
 
 @dataclass(frozen=True, slots=True)

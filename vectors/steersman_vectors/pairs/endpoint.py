@@ -20,6 +20,13 @@ TIMEOUT_S = 300.0
 CONNECT_S = 10.0
 AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 """Statuses that pass."""
+NOT_THERE = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.InvalidURL,
+    httpx.UnsupportedProtocol,
+)
+"""Nobody answers there, while a connection that breaks off was one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +53,14 @@ class Said:
 
     text: str
     finish_reason: str | None
-    tokens: int
-    """Of prompt and answer, as the server counts them; else a quarter of the characters."""
+    prompt_tokens: int
+    answer_tokens: int
+    """As the server counts them; else a quarter of the characters."""
+
+    @property
+    def tokens(self) -> int:
+        """Returns those of prompt and answer together."""
+        return self.prompt_tokens + self.answer_tokens
 
 
 class ChatEndpoint:
@@ -128,10 +141,8 @@ class ChatEndpoint:
                 raise TypeError
         except (KeyError, IndexError, TypeError, AttributeError):
             raise self._odd(f"{json.dumps(value)[:80]}") from None
-        usage = value.get("usage")
-        total = usage.get("total_tokens") if isinstance(usage, dict) else None
-        tokens = total if isinstance(total, int) else (asked_chars + len(text)) // 4
-        return Said(text, choice.get("finish_reason"), tokens)
+        prompt, answer = _counted(value.get("usage"), asked_chars // 4, len(text) // 4)
+        return Said(text, choice.get("finish_reason"), prompt, answer)
 
     async def _ask(self, method: str, path: str, body: Any = None) -> Any:
         failure: SteersmanError | None = None
@@ -145,7 +156,7 @@ class ChatEndpoint:
                     "attempts); is the server running, and --endpoint its address?",
                     code="endpoint_unreachable",
                 )
-                if not self._reached:
+                if not self._reached and isinstance(error, NOT_THERE):
                     raise failure from None  # it has never been there: waiting is for the busy
             else:
                 self._reached = True
@@ -243,6 +254,17 @@ def only_model(listed: Any, url: str) -> str:
             param="model",
         )
     return base[0]
+
+
+def _counted(usage: Any, prompt_guess: int, answer_guess: int) -> tuple[int, int]:
+    """Returns the tokens of prompt and answer, as far as the server counts them."""
+    said = usage if isinstance(usage, dict) else {}
+    prompt, answer = said.get("prompt_tokens"), said.get("completion_tokens")
+    total = said.get("total_tokens")
+    most = total if isinstance(total, int) else prompt_guess + answer_guess
+    answer = answer if isinstance(answer, int) else min(answer_guess, most)
+    prompt = prompt if isinstance(prompt, int) else max(0, most - answer)
+    return prompt, answer
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,0 +1,1 @@
+"""Question sets that show side effects: exact facts, checkable instructions."""
