@@ -1,0 +1,1 @@
+"""From a vector to a dial: layers and alphas that hold under gates, with their evidence."""
