@@ -95,7 +95,7 @@ async def served(service: SteeringService, streams: list[list[Any]], first: int)
             tap = admitted.tap
             stream = (
                 engine() if tap is None
-                else tap.through(lambda _, made=engine: made(), deltas=True, may_ask=True)
+                else tap.through(lambda _, made=engine: (None, made()), deltas=True, may_ask=True)
             )  # fmt: skip
             async for _ in stream:
                 pass

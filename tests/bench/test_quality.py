@@ -88,7 +88,7 @@ def tap_us(deltas: bool) -> float:
     def tapped() -> Any:
         decision = Decision(None, (), "default", 1)
         tap = Tap("id", decision, "", lambda observed: None, LogprobGate(1.0))
-        return tap.through(lambda asks: engine(), deltas=deltas, may_ask=True)
+        return tap.through(lambda asks: (None, engine()), deltas=deltas, may_ask=True)
 
     plain = min(asyncio.run(client(engine())) for _ in range(9))
     return min(asyncio.run(client(tapped())) for _ in range(9)) - plain
