@@ -8,7 +8,14 @@ from typing import Annotated
 
 import typer
 
-from . import vector_changes, vector_checks, vector_export, vector_extract, vector_sweep
+from . import (
+    vector_changes,
+    vector_checks,
+    vector_export,
+    vector_extract,
+    vector_push,
+    vector_sweep,
+)
 from .options import Actor, DataDir, Json, OnlyModel, RedisUrl
 from .output import EXIT_CODES, print_json, print_people, print_warnings
 
@@ -156,6 +163,7 @@ def show_vector(
         print_people(*vector_views.show_parts(snapshot, entry))
 
 
+vector_push.register(vectors)
 vector_changes.register(vectors)
 vector_checks.register(vectors)
 vector_export.register(vectors)

@@ -6,7 +6,10 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
+from steersman_vectors.compare import LayerComparison
+from steersman_vectors.compare_cards import CardComparison
 from steersman_vectors.formats.reader import VectorFile
+from steersman_vectors.registry.attached import Attached
 from steersman_vectors.registry.entry import LogEntry, VectorEntry
 from steersman_vectors.registry.snapshot import RegistrySnapshot
 from steersman_vectors.registry.stale import StaleVector
@@ -82,6 +85,11 @@ def show_json(snapshot: RegistrySnapshot, entry: VectorEntry) -> dict[str, Any]:
     }
 
 
+def attached_json(attached: Attached) -> dict[str, Any]:
+    """Returns the files beside a version, by role."""
+    return {role: asdict(file) for role, file in sorted(attached.items())}
+
+
 def move_json(moved: Moved) -> dict[str, Any]:
     """Returns where an alias points now, where it did, and what that breaks."""
     move = moved.move
@@ -99,7 +107,36 @@ def diff_json(comparison: Comparison) -> dict[str, Any]:
     return {
         "a": entry_json(comparison.a),
         "b": entry_json(comparison.b),
-        "layers": [asdict(layer) for layer in comparison.layers],
+        **compared_json(comparison.layers, comparison.moved),
+        "notes": list(comparison.notes),
+    }
+
+
+def compared_json(layers: Iterable[LayerComparison], moved: CardComparison) -> dict[str, Any]:
+    """Returns how far two vectors agree per layer, and what moved on their cards."""
+    return {
+        "layers": [asdict(layer) for layer in layers],
+        "no_cosine": moved.no_cosine,
+        "metrics": [asdict(move) for move in moved.metrics],
+        "presets": [
+            {
+                "name": preset.name,
+                "alpha_was": preset.alpha_was,
+                "alpha_now": preset.alpha_now,
+                "measures": [
+                    {
+                        "measure": move.measure,
+                        "was": move.was.model_dump(),
+                        "now": move.now.model_dump(),
+                        "worse": move.worse,
+                    }
+                    for move in preset.measures
+                ],
+            }
+            for preset in moved.presets
+        ],
+        "alpha_max": {"was": moved.alpha_max_was, "now": moved.alpha_max_now},
+        "worse": list(moved.worse),
     }
 
 
