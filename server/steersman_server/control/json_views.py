@@ -16,7 +16,7 @@ from steersman_vectors.registry.stale import StaleVector
 from steersman_vectors.registry.upkeep import Problem
 
 from .audit import redacted
-from .operations import Collected, Comparison, Moved, Registered, Retired
+from .operations import Collected, Comparison, Moved, Registered, Retired, Shown
 
 
 def entry_json(entry: VectorEntry) -> dict[str, Any]:
@@ -74,14 +74,23 @@ def list_json(snapshot: RegistrySnapshot, entries: Iterable[VectorEntry]) -> dic
     }
 
 
-def show_json(snapshot: RegistrySnapshot, entry: VectorEntry) -> dict[str, Any]:
-    """Returns one version with its whole card, and the versions and aliases beside it."""
+def show_json(shown: Shown) -> dict[str, Any]:
+    """Returns one version with its whole card, the versions, aliases and files beside it.
+
+    A file is `kept` where the registry has its bytes; the recipe on the card names all that is
+    needed to make the vector again.
+    """
+    snapshot, entry = shown.snapshot, shown.entry
     key = (entry.fingerprint, entry.name)
     return {
         **entry_json(entry),
         "card": entry.card.model_dump(mode="json"),
         "versions": list(snapshot.versions[key]),
         "aliases": {alias: named[0] for alias, named in snapshot.aliases.get(key, {}).items()},
+        "data": {
+            role: {**file, "kept": file["digest"] in shown.there}
+            for role, file in attached_json(shown.attached).items()
+        },
     }
 
 
@@ -156,8 +165,11 @@ def verify_json(snapshot: RegistrySnapshot, problems: Iterable[Problem]) -> dict
     return {"ok": not found, "versions": versions, "problems": found}
 
 
-def stale_json(fingerprint: str, stale: Iterable[StaleVector]) -> dict[str, Any]:
-    """Returns what must be made again for a base model, and which aliases it lacks."""
+def stale_json(fingerprint: str, model: str, stale: Iterable[StaleVector]) -> dict[str, Any]:
+    """Returns what must be made again for a base model, and which aliases it lacks.
+
+    model: the new base model, as commands name it.
+    """
     return {
         "fingerprint": fingerprint,
         "stale": [
@@ -167,6 +179,7 @@ def stale_json(fingerprint: str, stale: Iterable[StaleVector]) -> dict[str, Any]
                 "aliases_lacking": list(found.lacking),
                 "made_again": found.made_again,
                 "recipe": found.recipe,
+                "rebuild": found.rebuild(model),
             }
             for found in stale
         ],

@@ -19,7 +19,7 @@ from steersman_vectors.formats import native
 from steersman_vectors.formats.reader import VectorFile, read_vector_bytes, read_vector_file
 from steersman_vectors.model_dir import ModelShape
 from steersman_vectors.names import VectorRef, check_name
-from steersman_vectors.registry.attached import CALIBRATION, Uploads
+from steersman_vectors.registry.attached import CALIBRATION, Attached, Uploads
 from steersman_vectors.registry.binding import check_fits
 from steersman_vectors.registry.entry import AliasMove, Published, VectorEntry
 from steersman_vectors.registry.snapshot import RegistrySnapshot
@@ -46,6 +46,17 @@ class Comparison:
     """Layer metrics and presets, where both have them; what got worse."""
     notes: tuple[str, ...] = ()
     """What could not be compared, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One version, with what is kept beside it."""
+
+    snapshot: RegistrySnapshot
+    entry: VectorEntry
+    attached: Attached
+    there: frozenset[str]
+    """Digests of the files that the registry has the bytes of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +206,15 @@ async def retire(
         entry.name, entry.version, fingerprint=entry.fingerprint, actor=actor, reason=reason
     )
     return Retired(retired, await _broken(store, before, entry, changed=True))
+
+
+async def show(store: RegistryStore, ref: VectorRef, choose: Choose) -> Shown:
+    """Returns one version and the files beside it; reads no file."""
+    snapshot = await store.current()
+    entry = choose(snapshot, ref)
+    attached = await store.attached(entry)
+    there = await store.data_there({file.digest for file in attached.values()})
+    return Shown(snapshot, entry, attached, there)
 
 
 async def diff(store: RegistryStore, a: VectorRef, b: VectorRef, choose: Choose) -> Comparison:

@@ -64,13 +64,15 @@ class ExtractStep(_Frozen):
 
 
 class CalibrateStep(_Frozen):
-    """`steersman vectors calibrate`: its options as they were given to `calibrate.run`."""
+    """`steersman vectors calibrate`: the options that it was given, with its files apart."""
 
     data: dict[str, DataFile]
-    """Prompts, facts, word lists, rubrics: by the option that names them."""
+    """Prompts, facts, word lists, rubrics: by a name that `options` use."""
     fingerprint: Digest
     options: dict[str, JsonValue]
-    """By the name of the field of calibration's order; without model, vector and files."""
+    """By the command's option without dashes: text, a number, true for a flag, or a list for one
+    that is repeated; `${ROLE}` in a text stands for the path of that file of `data`. Without
+    model, vector and what is written."""
     seed: int
     versions: dict[str, str]
 
