@@ -77,8 +77,8 @@ def list_json(snapshot: RegistrySnapshot, entries: Iterable[VectorEntry]) -> dic
 def show_json(shown: Shown) -> dict[str, Any]:
     """Returns one version with its whole card, the versions, aliases and files beside it.
 
-    A file is `kept` where the registry has its bytes; the recipe on the card names all that is
-    needed to make the vector again.
+    The recipe on the card names all that is needed to make the vector again; `data` are those of
+    them that the registry keeps, with calibration and report.
     """
     snapshot, entry = shown.snapshot, shown.entry
     key = (entry.fingerprint, entry.name)
@@ -87,10 +87,7 @@ def show_json(shown: Shown) -> dict[str, Any]:
         "card": entry.card.model_dump(mode="json"),
         "versions": list(snapshot.versions[key]),
         "aliases": {alias: named[0] for alias, named in snapshot.aliases.get(key, {}).items()},
-        "data": {
-            role: {**file, "kept": file["digest"] in shown.there}
-            for role, file in attached_json(shown.attached).items()
-        },
+        "data": attached_json(shown.attached),
     }
 
 

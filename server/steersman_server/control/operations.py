@@ -55,8 +55,6 @@ class Shown:
     snapshot: RegistrySnapshot
     entry: VectorEntry
     attached: Attached
-    there: frozenset[str]
-    """Digests of the files that the registry has the bytes of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,9 +210,7 @@ async def show(store: RegistryStore, ref: VectorRef, choose: Choose) -> Shown:
     """Returns one version and the files beside it; reads no file."""
     snapshot = await store.current()
     entry = choose(snapshot, ref)
-    attached = await store.attached(entry)
-    there = await store.data_there({file.digest for file in attached.values()})
-    return Shown(snapshot, entry, attached, there)
+    return Shown(snapshot, entry, await store.attached(entry))
 
 
 async def diff(store: RegistryStore, a: VectorRef, b: VectorRef, choose: Choose) -> Comparison:

@@ -167,18 +167,6 @@ class RegistryReader:
         values = cast(list[bytes | None], found)
         return await asyncio.to_thread(_all_data_checked, digests, values)
 
-    async def data_there(self, digests: Iterable[str]) -> frozenset[str]:
-        """Returns which files beside versions the registry has the bytes of; reads none of them."""
-        asked = sorted(digests)
-        if not asked:
-            return frozenset()
-        with translated(self._url):
-            async with self._bulk.pipeline(transaction=False) as pipe:
-                for digest in asked:
-                    pipe.strlen(layout.data_key(digest))
-                sizes = await pipe.execute()
-        return frozenset(digest for digest, size in zip(asked, sizes, strict=True) if size)
-
     async def blob_sizes(self) -> dict[str, int]:
         """Returns the bytes that each blob in the registry takes, by digest."""
         return await self._sizes(layout.BLOB_PREFIX)

@@ -18,10 +18,9 @@ from steersman_vectors.recipe.recipe import recipe_on
 from steersman_vectors.registry import layout
 from steersman_vectors.registry.embedded import attach_or_start
 from tests.tiny_model import build_tiny_llama
-
-from .commands import Run, imported
-from .extract.declared import distribution
-from .recipe_samples import answer, extract, write_pairs
+from tests.unit.vectors.commands import Run, imported
+from tests.unit.vectors.extract.declared import distribution
+from tests.unit.vectors.recipe.samples import answer, extract, write_pairs
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +67,7 @@ def test_extracted_pushed_stale_and_made_again_elsewhere(
         }
     }  # fmt: skip
     assert (pushed["alias"], pushed["created"]) == ("prod", True)
-    assert answer(run, "show", "kind@prod")["data"]["extract.pairs"]["kept"]
+    assert answer(run, "show", "kind@prod")["data"] == pushed["data"]
     forget(pairs)
     (stale,) = answer(run, "stale", "--model", b)["stale"]
     assert stale["rebuild"] == f"steersman vectors rebuild kind@1 --model {b} --push"
@@ -175,7 +174,7 @@ def test_without_its_data_it_names_what_is_lacking_and_takes_it_by_content(
     assert "--no-data" in refused["message"]
     later = answer(run, "push", made, "--data", tmp_path / "attic")
     assert not later["created"]
-    assert answer(run, "show", "kind", "--model", models[0])["data"]["extract.pairs"]["kept"]
+    assert answer(run, "show", "kind", "--model", models[0])["data"] == later["data"]
 
 
 def test_ended_in_between_it_goes_on(
@@ -235,7 +234,7 @@ def test_what_cannot_be_made_again_says_why(
 def test_several_base_models_are_told_apart(
     run: Run, models: tuple[Path, Path], made: Path, pairs: Path, tmp_path: Path
 ) -> None:
-    a, b = models
+    _a, b = models
     third = build_tiny_llama(tmp_path / "c", seed=2)
     answer(run, "push", made)
     answer(run, "rebuild", "kind", "--model", b, "--push")

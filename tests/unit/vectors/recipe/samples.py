@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .commands import Run
+from tests.unit.vectors.commands import Run
 
 TOPICS = ["my order", "the invoice", "a password", "the delivery", "this problem", "the phone"]
 
