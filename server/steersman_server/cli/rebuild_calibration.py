@@ -5,39 +5,44 @@ A process of its own, as it was the first time: what it leaves of an engine ends
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from string import Template
 
 from pydantic import JsonValue
 
 from steersman_vectors.errors import CallerError, OperatorError, SteersmanError
 from steersman_vectors.recipe.recipe import CalibrateStep
 
-WROTE_VECTOR = "--out"
-WROTE_RECORD = "--record"
+_PLACEHOLDER = re.compile(r"\$(?:\$|\{(?P<role>[^{}]+)\})")
+NO_PRESETS = 1
+"""How calibration ends when no setting passed: vector and record are written all the same."""
 
 
 def calibrate_again(
-    step: CalibrateStep, vector: Path, paths: Mapping[str, Path], *, model: str, out: Path,
-    record: Path,
-) -> None:  # fmt: skip
-    """Calibrates the vector in a file, and writes it with its presets, and the record beside it.
+    step: CalibrateStep, vector: Path, paths: Mapping[str, Path], *, model: str, out: Path
+) -> None:
+    """Calibrates the vector in a file, and writes it with its presets to `out`.
 
-    paths: of the step's files, by role. What was measured before it was ended is not measured
-    again. Raises `CallerError` or `OperatorError`, `calibration_failed`.
+    paths: of the step's files, by role. The record is at `record_of(out)`, and what was answered
+    beside it: an attempt that was ended goes on from there. Raises `CallerError` or
+    `OperatorError`, `calibration_failed`.
     """
-    written = (WROTE_VECTOR, str(out), WROTE_RECORD, str(record), "--force")
     command = [
         *(sys.executable, "-m", "steersman_server.cli.main", "vectors", "calibrate", str(vector)),
-        *("--model", model, *written, *arguments(step, paths)),
+        *("--model", model, "--out", str(out), *arguments(step, paths)),
     ]
     # NOTE: stdout is the caller's, which may have promised JSON there; progress is on stderr.
     done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
-    if done.returncode:
+    if done.returncode not in (0, NO_PRESETS) or not (out.exists() and record_of(out).exists()):
         raise _failed(done.returncode)
+
+
+def record_of(out: Path) -> Path:
+    """Returns where calibration writes its record."""
+    return out.with_suffix(".calibration.json")
 
 
 def arguments(step: CalibrateStep, paths: Mapping[str, Path]) -> list[str]:
@@ -71,21 +76,21 @@ def _option(option: str, value: JsonValue, paths: Mapping[str, Path]) -> Iterato
 
 
 def _with_paths(text: str, paths: Mapping[str, Path]) -> str:
-    return Files(text).safe_substitute({role: str(path) for role, path in paths.items()})
+    """Returns the text with `${ROLE}` as that file's path, and `$$` as a dollar sign."""
 
+    def put(found: re.Match[str]) -> str:
+        role = found["role"]
+        if role is None:
+            return "$"
+        if role not in paths:
+            raise CallerError(
+                f"the recipe's calibration names a file {role!r} that it does not list: it was "
+                "changed by hand. Calibrate the vector again",
+                code="recipe_invalid",
+            )
+        return str(paths[role])
 
-class Files(Template):
-    """`${ROLE}` as the path of that file; roles may hold dots, dashes and digits."""
-
-    delimiter = "$"
-    pattern = r"""
-        \$(?:
-            (?P<escaped>\$) |
-            {(?P<braced>[a-zA-Z0-9_.-]+)} |
-            (?P<named>(?!)) |
-            (?P<invalid>(?!))
-        )
-    """  # type: ignore[assignment]
+    return _PLACEHOLDER.sub(put, text)
 
 
 def _failed(status: int) -> SteersmanError:

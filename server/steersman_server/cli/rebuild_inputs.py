@@ -157,7 +157,7 @@ async def _load(
 ) -> Old:
     recipe = recipe_on(entry.card)
     check_data(recipe.extract)
-    used = recipe if calibrated else recipe.model_copy(update={"calibrate": None})
+    used = recipe if calibrated else recipe.model_copy(update={"calibration": None})
     calibration, note = await read_calibration(store, entry)
     return Old(
         entry,

@@ -28,7 +28,7 @@ from ..control.operations import Registered
 from . import extract_inputs
 from .output import printable
 from .push_files import as_upload, uploads_of
-from .rebuild_calibration import calibrate_again
+from .rebuild_calibration import calibrate_again, record_of
 from .rebuild_inputs import Old
 from .registry_access import Where, run
 
@@ -72,22 +72,24 @@ def rebuild(old: Old, task: Task, out: Path | None, workdir: Path) -> Rebuilt:
     made = _extracted(old, task, paths, workdir)
     notes = list(old.notes)
     record: bytes | None = None
-    if old.recipe.calibrate is not None:
-        made, record = _calibrated(old.recipe.calibrate, task, made, paths, workdir)
+    if old.recipe.calibration is not None:
+        made, record = _calibrated(old.recipe.calibration, task, made, paths, workdir)
     elif old.entry.card.presets:
         notes.append(
             "the new vector has no presets: those of the old one were measured on its base model; "
             "calibrate it before anybody doses it by them"
         )
+    found = None if record is None else Calibration.model_validate_json(record)
+    if found is not None and found.why_none is not None:
+        notes.append(f"the new vector has no presets: {found.why_none}")
     data = native.dumps(made)
     if out is not None:
         _write(out, data)
     registered = _pushed(old, task, data, record) if task.push else None
     shutil.rmtree(workdir, ignore_errors=True)
-    calibration = None if record is None else Calibration.model_validate_json(record)
     return Rebuilt(
         old, made, native.digest(data), out, registered, compare(old.vector, made),
-        compare_cards(old.vector.card, made.card, old.calibration, calibration), tuple(notes),
+        compare_cards(old.vector.card, made.card, old.calibration, found), tuple(notes),
     )  # fmt: skip
 
 
@@ -124,15 +126,15 @@ def _calibrated(
 ) -> tuple[SteeringVector, bytes]:
     """Returns the vector with presets, and the record of how they were found."""
     extracted, out = workdir / "extracted.safetensors", workdir / "calibrated.safetensors"
-    record, data = workdir / "calibration.json", native.dumps(made)
+    record, data = record_of(out), native.dumps(made)
     same = extracted.exists() and extracted.read_bytes() == data
     if not (same and out.exists() and record.exists()):
         for left in (out, record):
             left.unlink(missing_ok=True)
         write_whole(extracted, data)
         calibrate_again(
-            step, extracted, {role: paths[f"calibrate.{role}"] for role in step.data},
-            model=task.model, out=out, record=record,
+            step, extracted, {role: paths[f"calibration.{role}"] for role in step.data},
+            model=task.model, out=out,
         )  # fmt: skip
     return native.load(out), record.read_bytes()
 

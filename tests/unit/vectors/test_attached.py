@@ -20,7 +20,7 @@ from steersman_vectors.registry.upkeep import garbage, verify
 
 from .samples import FP_A, upload, vector
 
-ROLES = st.sampled_from(["extract.pairs", "calibrate.facts", "report"])
+ROLES = st.sampled_from(["extract.pairs", "calibration.facts", "report"])
 CONTENT = st.sampled_from([b"one", b"two", b"three", b""])
 STEPS = st.lists(st.tuples(st.integers(0, 2), st.dictionaries(ROLES, CONTENT)), max_size=6)
 WHO: Any = {"fingerprint": FP_A, "actor": "x"}

@@ -66,6 +66,7 @@ class ExtractStep(_Frozen):
 class CalibrateStep(_Frozen):
     """`steersman vectors calibrate`: the options that it was given, with its files apart."""
 
+    command: str
     data: dict[str, DataFile]
     """Prompts, facts, word lists, rubrics: by a name that `options` use."""
     fingerprint: Digest
@@ -84,14 +85,14 @@ class Recipe(_Frozen):
     command: str
     """What somebody typed; for people, nothing reads it."""
     extract: ExtractStep
-    calibrate: CalibrateStep | None = None
+    calibration: CalibrateStep | None = None
 
     @property
     def data(self) -> dict[str, DataFile]:
-        """Returns all files of all steps: `extract.pairs`, `calibrate.prompts`, ..."""
+        """Returns all files of all steps: `extract.pairs`, `calibration.prompts`, ..."""
         steps: dict[str, ExtractStep | CalibrateStep | None] = {
             "extract": self.extract,
-            "calibrate": self.calibrate,
+            "calibration": self.calibration,
         }
         return {
             f"{name}.{role}": file
@@ -157,7 +158,7 @@ def recipe_on(card: VectorCard) -> Recipe:
 
 def with_calibration(recipe: Recipe, step: CalibrateStep) -> dict[str, Any]:
     """Returns a card's recipe with the calibration that was done since."""
-    return recipe.model_copy(update={"calibrate": step}).as_json()
+    return recipe.model_copy(update={"calibration": step}).as_json()
 
 
 def _first(error: ValidationError) -> str:

@@ -35,7 +35,7 @@ class Attachment:
 
 
 Attached = Mapping[str, Attachment]
-"""By role: `extract.pairs`, `calibrate.facts`, `calibration`, `report`."""
+"""By role: `extract.pairs`, `calibration.facts`, `calibration`, `report`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,7 @@ JSON = st.recursive(
 )
 CALIBRATE = st.builds(
     CalibrateStep,
+    command=TEXT,
     data=FILES,
     fingerprint=DIGEST,
     options=st.dictionaries(TEXT, JSON, max_size=4),
@@ -67,7 +68,7 @@ CALIBRATE = st.builds(
     versions=st.dictionaries(TEXT, TEXT, max_size=3),
 )
 RECIPE = st.builds(
-    Recipe, command=TEXT, extract=EXTRACT, calibrate=st.none() | CALIBRATE
+    Recipe, command=TEXT, extract=EXTRACT, calibration=st.none() | CALIBRATE
 )  # fmt: skip
 
 
@@ -78,8 +79,8 @@ def test_a_recipe_is_read_back_as_it_was_written(recipe: Recipe) -> None:
     again = VectorCard.model_validate_json(json.dumps(card.model_dump(mode="json")))
     assert recipe_on(again) == recipe
     roles = [f"extract.{role}" for role in recipe.extract.data]
-    if recipe.calibrate is not None:
-        roles += [f"calibrate.{role}" for role in recipe.calibrate.data]
+    if recipe.calibration is not None:
+        roles += [f"calibration.{role}" for role in recipe.calibration.data]
     assert sorted(recipe.data) == sorted(roles)
 
 
@@ -87,7 +88,7 @@ def test_a_recipe_is_read_back_as_it_was_written(recipe: Recipe) -> None:
 def test_calibration_is_added_and_changes_nothing_else(recipe: Recipe, step: CalibrateStep) -> None:
     again = read_recipe(with_calibration(recipe, step))
     assert again is not None
-    assert again.calibrate == step
+    assert again.calibration == step
     assert (again.extract, again.command) == (recipe.extract, recipe.command)
 
 
