@@ -23,17 +23,19 @@ if TYPE_CHECKING:
 MAX_NAMED = 8
 
 
-def recipe_uploads(card: VectorCard, folders: Iterable[Path]) -> dict[str, Upload]:
+def recipe_uploads(card: VectorCard, beside: Path, folders: Iterable[Path]) -> dict[str, Upload]:
     """Returns the files that the card's recipe names, each with the bytes that its hash says.
 
-    They are looked for where they were, then by content in the folders. Raises `CallerError`:
-    `data_missing` when one is nowhere, or has changed; what `read_recipe` raises.
+    They are looked for where they were, beside the vector, then by content in the folders.
+
+    Raises `CallerError`: `data_missing` when one is nowhere or has changed, and what `read_recipe`
+    raises.
     """
     recipe = read_recipe(card.recipe)
     if recipe is None:
         return {}
     wanted = recipe.data
-    found = find(wanted, folders)
+    found = find(wanted, folders, beside)
     lacking = {role: file for role, file in wanted.items() if role not in found}
     if lacking:
         raise data_missing(lacking)
@@ -130,5 +132,9 @@ def _mismatch(path: Path, got: str, expected: str) -> CallerError:
 
 def _lost(file: DataFile) -> str:
     """Returns how a file is lacking: gone, or something else in its place."""
-    now = "has other content now" if Path(file.path).is_file() else "is not there"
+    try:
+        there = Path(file.path).is_file()
+    except ValueError:  # a null character in a path from a card
+        there = False
+    now = "has other content now" if there else "is not there"
     return f"{file.path} {now} (expected {file.sha256}, {file.size:,} bytes)"

@@ -30,9 +30,10 @@ def calibrate_again(
     beside it: an attempt that was ended goes on from there. Raises `CallerError` or
     `OperatorError`, `calibration_failed`.
     """
+    # NOTE: what we say stands last, where it wins over any option of that name in the recipe.
     command = [
         *(sys.executable, "-m", "steersman_server.cli.main", "vectors", "calibrate", str(vector)),
-        *("--model", model, "--out", str(out), *arguments(step, paths)),
+        *(*arguments(step, paths), "--model", model, "--out", str(out)),
     ]
     # NOTE: stdout is the caller's, which may have promised JSON there; progress is on stderr.
     done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)

@@ -88,7 +88,7 @@ def register(vectors: typer.Typer) -> None:
         card = native.loads(content).card
         uploads: dict[str, Upload] = {}
         if not no_data:
-            uploads = push_files.recipe_uploads(card, [file.absolute().parent, *(data or ())])
+            uploads = push_files.recipe_uploads(card, file.absolute().parent, data or ())
         uploads |= push_files.record_uploads(card, calibration, report)
         fingerprint, shapes = (None, {}) if model is None else _model(model)
         registered = run(

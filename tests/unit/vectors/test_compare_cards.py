@@ -7,47 +7,16 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steersman_vectors.calibrate.record import (
-    Calibration,
-    ChosenPreset,
-    Estimate,
-    MeasureTold,
-    Point,
-)
 from steersman_vectors.card import VectorCard
 from steersman_vectors.compare_cards import compare_cards
-from steersman_vectors.schedule import CONSTANT
 
-from .samples import FP_A, vector
+from .calibrations import calibration, estimate
+from .samples import vector
 
 
 def card(layers: Any = None, **more: Any) -> VectorCard:
     quality = {} if layers is None else {"try_first": 1, "layers": layers}
     return vector(quality=quality, **more).card
-
-
-def estimate(value: float, half: float = 0.05) -> Estimate:
-    return Estimate(value=value, low=value - half, high=value + half, n=40)
-
-
-def calibration(**presets: dict[str, Estimate]) -> Calibration:
-    def chosen(figures: dict[str, Estimate]) -> ChosenPreset:
-        point = Point(
-            layers=(1,), layer_set="single", alpha=1, figures=figures, changes={}, failed=()
-        )
-        return ChosenPreset(alpha=1, calibration=point, heldout=point, confirmed=True)
-
-    told = {"warmth": "higher", "loops": "lower", "length": "neither"}
-    return Calibration(
-        vector="made", vector_digest="", fingerprint=FP_A, behaviour="warmth",
-        measures={
-            name: MeasureTold(better=better, unit="", low=None, high=None)  # type: ignore[arg-type]
-            for name, better in told.items()
-        },
-        gates=(), scope="assistant", schedule=CONSTANT, temperature=0, seed=0, prompts={},
-        unsteered={}, curve=(), presets={name: chosen(f) for name, f in presets.items()},
-        alpha_max=None, prompted=(), examples=(), seconds=1, machine="",
-    )  # fmt: skip
 
 
 def test_metrics_are_compared_where_both_have_them() -> None:

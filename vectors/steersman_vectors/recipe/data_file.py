@@ -8,12 +8,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from ..card import Digest
 from ..errors import CallerError
 
 _CHUNK = 1 << 20
+
+
+Role = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$")]
+"""What a file is for in its step; also the name of a folder."""
 
 
 class DataFile(BaseModel):
@@ -65,21 +69,25 @@ def read_if(path: Path, wanted: DataFile) -> bytes | None:
         if not path.is_file() or path.stat().st_size != wanted.size:
             return None
         data = path.read_bytes()
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a null character in a path from a card
         return None
     return data if digest_of(data) == wanted.sha256 else None
 
 
-def find(wanted: Mapping[str, DataFile], folders: Iterable[Path]) -> dict[str, bytes]:
+def find(
+    wanted: Mapping[str, DataFile], folders: Iterable[Path], beside: Path | None = None
+) -> dict[str, bytes]:
     """Returns those files that are where they were, or anywhere in the folders: by content.
 
-    Names do not matter, and only files of the right size are read.
+    beside: a folder that is looked at under the file's own name or path, and not below. In
+    `folders` names do not matter, and only files of the right size are read.
     """
     found: dict[str, bytes] = {}
     for role, file in wanted.items():
-        data = read_if(Path(file.path), file)
-        if data is not None:
-            found[role] = data
+        near = () if beside is None else (beside / file.path, beside / file.name)
+        for path in (Path(file.path), *near):
+            if role not in found and (data := read_if(path, file)) is not None:
+                found[role] = data
     lacking = {role: file for role, file in wanted.items() if role not in found}
     for path in _files(folders) if lacking else ():
         for role, file in lacking.items():

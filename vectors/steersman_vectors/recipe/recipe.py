@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError
 
 from ..card import Digest, VectorCard
 from ..errors import CallerError
@@ -19,9 +19,10 @@ from ..extract.methods.contract import MethodName
 from ..extract.order import SplitChoice
 from ..extract.reading import Position
 from ..scale import Scale
-from .data_file import DataFile
+from .data_file import DataFile, Role
 
 VERSION = 1
+OptionName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -32,7 +33,7 @@ class _Frozen(BaseModel):
 class ExtractStep(_Frozen):
     """`steersman vectors extract`: its options by their meaning, its data, what it counted."""
 
-    data: dict[str, DataFile]
+    data: dict[Role, DataFile]
     """`pairs`; or `positive` and `negative`, two sets of prompts. Empty where nobody said."""
     fingerprint: Digest
     """The base model it ran on."""
@@ -67,10 +68,10 @@ class CalibrateStep(_Frozen):
     """`steersman vectors calibrate`: the options that it was given, with its files apart."""
 
     command: str
-    data: dict[str, DataFile]
+    data: dict[Role, DataFile]
     """Prompts, facts, word lists, rubrics: by a name that `options` use."""
     fingerprint: Digest
-    options: dict[str, JsonValue]
+    options: dict[OptionName, JsonValue]
     """By the command's option without dashes: text, a number, true for a flag, or a list for one
     that is repeated; `${ROLE}` in a text stands for the path of that file of `data`. Without
     model, vector and what is written."""

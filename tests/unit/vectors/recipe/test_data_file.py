@@ -70,3 +70,14 @@ def test_a_path_of_any_bytes_can_be_on_a_card(tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"p\xff.jsonl")
     path.write_bytes(b"x")
     assert data_file(path).path.encode()
+
+
+def test_beside_is_looked_at_by_name_and_not_below(tmp_path: Path) -> None:
+    (tmp_path / "made").mkdir()
+    path = tmp_path / "made" / "pairs.jsonl"
+    path.write_bytes(b"one")
+    wanted = {"pairs": data_file(path).model_copy(update={"path": "gone/pairs.jsonl"})}
+    assert find(wanted, [], tmp_path) == {}
+    assert find(wanted, [], tmp_path / "made") == {"pairs": b"one"}
+    null = {"pairs": wanted["pairs"].model_copy(update={"path": "\x00"})}
+    assert find(null, [], tmp_path) == {}

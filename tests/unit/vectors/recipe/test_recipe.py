@@ -63,7 +63,7 @@ CALIBRATE = st.builds(
     command=TEXT,
     data=FILES,
     fingerprint=DIGEST,
-    options=st.dictionaries(TEXT, JSON, max_size=4),
+    options=st.dictionaries(st.sampled_from(["judge", "max-kl", "a"]), JSON, max_size=4),
     seed=st.integers(0, 2**60),
     versions=st.dictionaries(TEXT, TEXT, max_size=3),
 )
@@ -108,6 +108,16 @@ def test_a_recipe_with_anything_more_less_or_else_is_refused(recipe: Recipe, dat
         read_recipe(written)
     assert caught.value.code == "recipe_invalid"
     assert "extract" in caught.value.message
+
+
+@pytest.mark.parametrize("role", ["../up", "a/b", "", "A", "a\x00b", "a" * 65])
+def test_a_role_is_no_path(role: str) -> None:
+    """It becomes the name of a folder when the vector is made again."""
+    file = DataFile(path="x", sha256="sha256:" + "0" * 64, size=0)
+    with pytest.raises(ValueError, match="pattern"):
+        CalibrateStep(
+            command="", data={role: file}, fingerprint=file.sha256, options={}, seed=0, versions={}
+        )
 
 
 @pytest.mark.parametrize("version", [2, 0, "1", None, 1.5, True])
