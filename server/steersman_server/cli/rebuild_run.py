@@ -17,7 +17,6 @@ from steersman_vectors.extract.again import Changed, order_again
 from steersman_vectors.extract.run import extract
 from steersman_vectors.extract.sources import find_source
 from steersman_vectors.formats import native
-from steersman_vectors.recipe.data_file import DataFile
 from steersman_vectors.recipe.recipe import CalibrateStep
 from steersman_vectors.registry.attached import CALIBRATION, Upload
 from steersman_vectors.vector import SteeringVector
@@ -31,6 +30,7 @@ from .push_files import as_upload, uploads_of
 from .rebuild_calibration import calibrate_again, record_of
 from .rebuild_inputs import Old
 from .registry_access import Where, run
+from .vector_export import write_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def rebuild(old: Old, task: Task, out: Path | None, workdir: Path) -> Rebuilt:
     What is done is kept below `workdir`, so that an attempt that was ended goes on from there; the
     folder is removed at the end. out: a file that is written; None: none.
     """
-    paths = _materialised(old, workdir)
+    paths = write_files(_named(old), workdir / "data", force=True)
     made = _extracted(old, task, paths, workdir)
     notes = list(old.notes)
     record: bytes | None = None
@@ -152,24 +152,9 @@ def _pushed(old: Old, task: Task, data: bytes, record: bytes | None) -> Register
     )  # fmt: skip
 
 
-def _materialised(old: Old, workdir: Path) -> dict[str, Path]:
-    """Returns the recipe's files, written below `workdir` under their own names."""
-    paths: dict[str, Path] = {}
-    for role, file in old.recipe.data.items():
-        folder = workdir / "data" / role
-        paths[role] = folder / _name(file)
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            write_whole(paths[role], old.data[role])
-        except OSError as error:
-            raise _unwritable(paths[role], error) from error
-    return paths
-
-
-def _name(file: DataFile) -> str:
-    """Returns the file's name; a judge may be called after it."""
-    name = "".join(c for c in file.name if c.isprintable())[-100:]
-    return name if name.strip(".") else "data"
+def _named(old: Old) -> dict[str, tuple[str, bytes]]:
+    """Returns (name, bytes) of the recipe's files; a judge may be called after its file."""
+    return {role: (file.name, old.data[role]) for role, file in old.recipe.data.items()}
 
 
 def _write(out: Path, data: bytes) -> None:

@@ -97,6 +97,7 @@ def register(vectors: typer.Typer) -> None:
                 store, content, name=name, fingerprint=fingerprint, actor=printable(actor),
                 shapes=shapes, uploads=uploads, alias=alias,
             ),
+            may_be_first=True,
         )  # fmt: skip
         if as_json:
             print_json(pushed_json(registered, uploads, alias))

@@ -260,6 +260,21 @@ async def read_vector(store: RegistryStore, entry: VectorEntry) -> SteeringVecto
     return await asyncio.to_thread(native.loads, await store.blob(entry.digest))
 
 
+async def read_attached(store: RegistryStore, entry: VectorEntry) -> dict[str, tuple[str, bytes]]:
+    """Returns name and bytes of the files beside a version, by role.
+
+    Raises `OperatorError` for one that is lost or damaged.
+    """
+    attached = await store.attached(entry)
+    read = await store.data([file.digest for file in attached.values()])
+    found: dict[str, tuple[str, bytes]] = {}
+    for (role, file), data in zip(attached.items(), read, strict=True):
+        if isinstance(data, OperatorError):
+            raise data
+        found[role] = (file.name, data)
+    return found
+
+
 async def _world(store: RegistryStore) -> World:
     snapshot = await store.current()
     return World(Configuration.of(snapshot.documents), snapshot)

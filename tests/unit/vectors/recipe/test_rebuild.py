@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 import redis
+from hypothesis import given
+from hypothesis import strategies as st
 
 from steersman_server.cli import rebuild_run
+from steersman_server.cli.file_names import safe_name
 from steersman_vectors.errors import OperatorError
 from steersman_vectors.fingerprint import fingerprint
 from steersman_vectors.formats import native
@@ -282,3 +285,32 @@ def test_damaged_data_in_the_registry_are_found_and_put_back(
     assert len(answer(run, "rebuild", "kind", "--model", models[1])["rebuilt"]) == 1, "from disk"
     assert not answer(run, "push", made)["created"]
     assert json.loads(run("vectors", "verify", "--json").stdout)["ok"]
+
+
+def test_exported_with_its_data_it_is_pushed_into_another_registry(
+    run: Run, made: Path, pairs: Path, tmp_path: Path, data_dir: Path
+) -> None:
+    (made.parent / "r.html").write_text("<html></html>")
+    first = answer(run, "push", made, "--report", made.parent / "r.html")
+    forget(pairs)
+    told = answer(run, "export", "kind", "--out", "kind.safetensors", "--data", "files")
+    assert told["data"] == {
+        "extract.pairs": "files/extract.pairs/kind.jsonl", "report": "files/report/r.html",
+    }  # fmt: skip
+    again = answer(run, "export", "kind", "--out", "b.safetensors", "--data", "files", code=3)
+    assert again["code"] == "file_exists"
+    other = ("--data-dir", tmp_path / "other")
+    there = answer(run, "push", "kind.safetensors", "--data", "files", *other)
+    assert there["digest"] == first["digest"]
+    assert there["data"] == {"extract.pairs": first["data"]["extract.pairs"]}
+    assert data_dir != tmp_path / "other"
+
+
+@given(st.text())
+def test_a_name_from_elsewhere_names_a_file_in_its_folder(name: str) -> None:
+    safe = safe_name(name)
+    assert Path("folder", safe).resolve().parent == Path("folder").resolve()
+    assert 0 < len(safe.encode()) <= 100
+    assert safe_name(safe) == safe
+    if name.isalnum() and len(name) < 25:
+        assert safe == name
