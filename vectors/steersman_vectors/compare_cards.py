@@ -83,7 +83,7 @@ def compare_cards(
         presets,
         a.alpha_max,
         b.alpha_max,
-        tuple(_worse(a, b, metrics, presets)),
+        tuple(_worse(a, b, metrics, presets, _unconfirmed(calibration_b))),
         _no_cosine(a, b),
     )
 
@@ -162,11 +162,19 @@ def _figures(
             yield MeasureMove(measure, old, new, worse)
 
 
+def _unconfirmed(calibration: Calibration | None) -> frozenset[str]:
+    """Returns the presets that were chosen, and not confirmed on the held-out split."""
+    if calibration is None:
+        return frozenset()
+    return frozenset(name for name, p in calibration.presets.items() if not p.confirmed)
+
+
 def _worse(
     a: VectorCard,
     b: VectorCard,
     metrics: tuple[MetricMove, ...],
     presets: tuple[PresetMove, ...],
+    unconfirmed: frozenset[str],
 ) -> Iterator[str]:
     for metric in dict.fromkeys(move.metric for move in metrics if move.worse):
         moves = [move for move in metrics if move.metric == metric]
@@ -178,7 +186,9 @@ def _worse(
         )
     for preset in presets:
         if preset.alpha_was is not None and preset.alpha_now is None:
-            yield f"preset {preset.name} (alpha {preset.alpha_was:g}) is gone"
+            tried = preset.name in unconfirmed
+            why = ": the held-out split does not confirm it" if tried else ""
+            yield f"preset {preset.name} (alpha {preset.alpha_was:g}) is gone{why}"
         for figure in preset.measures:
             if figure.worse:
                 yield (

@@ -17,7 +17,7 @@ from steersman_vectors.extract.again import Changed, order_again
 from steersman_vectors.extract.run import extract
 from steersman_vectors.extract.sources import find_source
 from steersman_vectors.formats import native
-from steersman_vectors.recipe.recipe import CalibrateStep
+from steersman_vectors.recipe.recipe import CalibrateStep, recipe_on, with_calibration
 from steersman_vectors.registry.attached import CALIBRATION, Upload
 from steersman_vectors.vector import SteeringVector
 from steersman_vectors.whole_file import write_whole
@@ -136,7 +136,23 @@ def _calibrated(
             step, extracted, {role: paths[f"calibration.{role}"] for role in step.data},
             model=task.model, out=out,
         )  # fmt: skip
-    return native.load(out), record.read_bytes()
+    return _told(native.load(out), step), record.read_bytes()
+
+
+def _told(made: SteeringVector, step: CalibrateStep) -> SteeringVector:
+    """Returns the calibrated vector; its recipe names the files as people know them.
+
+    Calibration saw them in our working folder, which is gone at the end.
+    """
+    recipe = recipe_on(made.card)
+    if recipe.calibration is None:
+        return made
+    known = {**recipe.calibration.data, **step.data}
+    again = recipe.calibration.model_copy(
+        update={"data": {role: known[role] for role in recipe.calibration.data}}
+    )
+    card = made.card.model_copy(update={"recipe": with_calibration(recipe, again)})
+    return SteeringVector(card, made.directions)
 
 
 def _pushed(old: Old, task: Task, data: bytes, record: bytes | None) -> Registered:

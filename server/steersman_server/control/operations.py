@@ -238,7 +238,7 @@ async def read_calibration(
     if isinstance(data, OperatorError):
         return None, f"the calibration of {entry} cannot be compared: {data.message}"
     try:
-        return Calibration.model_validate_json(data), None
+        return await asyncio.to_thread(Calibration.model_validate_json, data), None
     except ValidationError:
         return None, f"the calibration of {entry} is written as this Steersman does not know it"
 

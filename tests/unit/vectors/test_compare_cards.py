@@ -62,6 +62,13 @@ def test_presets_are_worse_where_intervals_part_on_the_worse_side() -> None:
     assert compare_cards(was, now, before, None).presets[0].measures == ()
 
 
+def test_a_preset_that_was_tried_and_not_confirmed_says_so() -> None:
+    was, now = card(presets={"low": {"alpha": 0.5}}), card()
+    after = calibration(confirmed=False, low={})
+    (line,) = compare_cards(was, now, None, after).worse
+    assert line.endswith("is gone: the held-out split does not confirm it")
+
+
 def test_why_there_are_no_cosines() -> None:
     assert "hidden sizes differ (8 and 16)" in str(compare_cards(card(), card(hidden=16)).no_cosine)
     other = vector(layers=(3,)).card
