@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from steersman_vectors.extract.methods.contract import Options
     from steersman_vectors.extract.run import Unit
     from steersman_vectors.pairs.read import Pairs
+    from steersman_vectors.recipe.data_file import DataFile
     from steersman_vectors.registry.store import RegistryStore
     from steersman_vectors.vector import SteeringVector
 
@@ -71,6 +72,15 @@ def read(pairs: Path, negative: Path | None, *, near: bool) -> Pairs:
         return read_prompt_sets(pairs, negative, near=near)
     with counting("Reading pairs") as progress:
         return read_pairs(pairs, near=near, progress=progress)
+
+
+def data_of(pairs: Path, negative: Path | None) -> dict[str, DataFile]:
+    """Returns the files by the role that they play in the recipe."""
+    from steersman_vectors.recipe.data_file import data_files
+
+    if negative is None:
+        return data_files(pairs=pairs)
+    return data_files(positive=pairs, negative=negative)
 
 
 def stage(what: str, unit: Unit) -> AbstractContextManager[Progress]:

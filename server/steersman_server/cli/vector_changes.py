@@ -1,9 +1,8 @@
-"""`steersman vectors push, promote, rollback, retire, gc`: commands that change the registry."""
+"""`steersman vectors promote, rollback, retire, gc`: commands that change the registry."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,19 +12,6 @@ from .output import EXIT_CODES, print_json, print_people, print_warnings, printa
 
 if TYPE_CHECKING:
     from ..control.operations import Moved
-
-PUSH_HELP = """
-Register a native vector file for the base model that its card names.
-
-For files that `steersman vectors export` or an extraction wrote; `import`
-reads other formats and binds them to a model.
-
-Examples:
-
-  steersman vectors push empathy.safetensors
-
-  steersman vectors push empathy.safetensors --name empathy-eu --json
-"""
 
 PROMOTE_HELP = """
 Point an alias at a version.
@@ -87,35 +73,6 @@ Expect = Annotated[
 
 def register(vectors: typer.Typer) -> None:
     """Adds the commands to `steersman vectors`."""
-
-    @vectors.command("push", help=PUSH_HELP, epilog=EXIT_CODES)
-    def push(
-        file: Annotated[Path, typer.Argument(metavar="FILE", help="A native vector file.")],
-        data_dir: DataDir,
-        actor: Actor,
-        name: Annotated[str | None, typer.Option(help="Default: the name on the card.")] = None,
-        redis_url: RedisUrl = None,
-        as_json: Json = False,
-    ) -> None:
-        from steersman_vectors.formats.reader import read_file
-
-        from ..control import json_views, operations
-        from .registry_access import Where, run
-
-        data = read_file(file)
-        registered = run(
-            Where(data_dir, redis_url),
-            lambda store: operations.push(
-                store, data, name=name, fingerprint=None, actor=printable(actor)
-            ),
-        )
-        if as_json:
-            print_json(json_views.registered_json(registered))
-            return
-        entry = registered.entry
-        outcome = "registered" if entry.created else "registered already"
-        print_people(f"{entry}: {outcome} for {entry.fingerprint}")
-        print_warnings(registered.warnings)
 
     @vectors.command("promote", help=PROMOTE_HELP, epilog=EXIT_CODES)
     def promote(

@@ -12,8 +12,9 @@ from .output import EXIT_CODES, print_json, print_people
 DIFF_HELP = """
 Compare two versions.
 
-The cosine of their directions at each layer, and what their cards say
-differently.
+The cosine of their directions and what they add at each layer; layer metrics
+and presets where both have them, with what got worse from A to B; what else
+their cards say differently.
 
 Examples:
 
@@ -39,7 +40,7 @@ List the vectors that an upgrade of the base model left behind.
 
 For each name without a usable version for the new model, the newest version
 for another, and every version that an alias names which names none for the new
-model. With the recorded way to make them again.
+model. With the command that makes them again.
 
 Examples:
 
@@ -74,7 +75,7 @@ def register(vectors: typer.Typer) -> None:
         from steersman_vectors.names import parse_ref
 
         from ..control import json_views, operations
-        from . import vector_views
+        from . import diff_views
         from .registry_access import Where, chooser, run
 
         where = Where(data_dir, redis_url)
@@ -85,7 +86,7 @@ def register(vectors: typer.Typer) -> None:
         if as_json:
             print_json(json_views.diff_json(comparison))
         else:
-            print_people(*vector_views.diff_parts(comparison))
+            print_people(*diff_views.diff_parts(comparison))
 
     @vectors.command("verify", help=VERIFY_HELP, epilog=EXIT_CODES)
     def verify(data_dir: DataDir, redis_url: RedisUrl = None, as_json: Json = False) -> None:
@@ -135,11 +136,12 @@ def register(vectors: typer.Typer) -> None:
 
         snapshot = read_snapshot(Where(data_dir, redis_url))
         fingerprint = model if model.startswith("sha256:") else fingerprint_of(model).digest
+        named = "MODEL" if model.startswith("sha256:") else model
         found = stale_vectors(snapshot, fingerprint)
         if as_json:
-            print_json(json_views.stale_json(fingerprint, found))
+            print_json(json_views.stale_json(fingerprint, named, found))
         else:
-            print_people(*vector_views.stale_parts(fingerprint, found))
+            print_people(*vector_views.stale_parts(fingerprint, named, found))
 
     @vectors.command("log", help=LOG_HELP, epilog=EXIT_CODES)
     def log(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,7 @@ import typer
 from steersman_vectors.errors import CallerError
 from steersman_vectors.whole_file import write_whole
 
+from .file_names import safe_name
 from .options import DataDir, Json, OnlyModel, RedisUrl
 from .output import EXIT_CODES, print_json, print_people, printable
 
@@ -27,12 +29,16 @@ Write a registered vector to FILE.
 native keeps the whole card, and `steersman vectors push` reads it. gguf is
 for llama.cpp and repeng, svec for activation-steering and AISteer360: both
 hold what alpha 1 adds, without presets, scope and schedule.
+--data DIR also writes what is kept beside it, a folder for each: the data of
+its recipe, its calibration, its report.
 
 Examples:
 
   steersman vectors export empathy --out empathy.safetensors
 
   steersman vectors export empathy@prod --out empathy.gguf
+
+  steersman vectors export empathy --out empathy.safetensors --data ./empathy-data
 
   steersman vectors export empathy@2 --out - --format svec > empathy.svec
 """
@@ -62,7 +68,13 @@ def register(vectors: typer.Typer) -> None:
             FormatOption | None,
             typer.Option("--format", help="Default: by the ending of FILE, else native."),
         ] = None,
-        force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
+        data: Annotated[
+            Path | None,
+            typer.Option(
+                "--data", metavar="DIR", help="Write the files kept beside it here: ROLE/NAME."
+            ),
+        ] = None,
+        force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
         model: OnlyModel = None,
         redis_url: RedisUrl = None,
         as_json: Json = False,
@@ -74,11 +86,14 @@ def register(vectors: typer.Typer) -> None:
 
         _check_out(out, force=force, as_json=as_json)
         chosen = str(file_format) if file_format is not None else _format_of(out)
-        entry, vector = _read(Where(data_dir, redis_url), name, model)
+        entry, vector, files = _read(Where(data_dir, redis_url), name, model, data=data is not None)
         exported = export(vector, chosen)
         notes = list(exported.notes)
         if entry.retired is not None:
             notes.append(printable(f"{entry} is {entry.retired}"))
+        written = {} if data is None else write_files(files, data, force=force)
+        if data is not None and not written:
+            notes.append("nothing is kept beside it")
         if out == STDOUT:
             sys.stdout.buffer.write(exported.data)
             sys.stdout.buffer.flush()
@@ -87,15 +102,21 @@ def register(vectors: typer.Typer) -> None:
             return
         _write(out, exported.data)
         if as_json:
-            written = {"file": str(out), "format": chosen, "bytes": len(exported.data)}
-            print_json({**entry_json(entry), **written, "notes": notes})
+            about = {"file": str(out), "format": chosen, "bytes": len(exported.data)}
+            beside = {role: str(path) for role, path in written.items()}
+            print_json({**entry_json(entry), **about, "data": beside, "notes": notes})
         else:
             size = f"{len(exported.data)} bytes"
             print_people(f"{entry}: written to {printable(str(out))} ({chosen}, {size})")
+            for role, path in written.items():
+                print_people(f"  {role}: {printable(str(path))}")
             print_people(*(f"  note    {note}" for note in notes))
 
 
-def _read(where: Where, name: str, model: str | None) -> tuple[VectorEntry, SteeringVector]:
+def _read(
+    where: Where, name: str, model: str | None, *, data: bool
+) -> tuple[VectorEntry, SteeringVector, dict[str, tuple[str, bytes]]]:
+    """Returns the version, its vector, and if wanted the (name, bytes) of each file beside it."""
     from steersman_vectors.names import parse_ref
     from steersman_vectors.registry.store import RegistryStore
 
@@ -104,13 +125,46 @@ def _read(where: Where, name: str, model: str | None) -> tuple[VectorEntry, Stee
 
     ref, choose = parse_ref(name), chooser(model, where)
 
-    async def operation(store: RegistryStore) -> tuple[VectorEntry, SteeringVector]:
+    async def operation(
+        store: RegistryStore,
+    ) -> tuple[VectorEntry, SteeringVector, dict[str, tuple[str, bytes]]]:
         entry = choose(await store.snapshot(), ref)
-        return entry, await operations.read_vector(store, entry)
+        files = await operations.read_attached(store, entry) if data else {}
+        return entry, await operations.read_vector(store, entry), files
 
     if not where.exists:  # finds nothing, and creates no data directory either
         choose(read_snapshot(where), ref)
     return run(where, operation)
+
+
+def write_files(
+    files: Mapping[str, tuple[str, bytes]], folder: Path, *, force: bool = False
+) -> dict[str, Path]:
+    """Writes (name, bytes) by role as `folder`/ROLE/NAME, readable by their owner; returns where.
+
+    The folders keep names apart that people and judges know files by. Raises `CallerError`:
+    `file_exists`, `file_unwritable`.
+    """
+    paths = {role: folder / safe_name(role) / safe_name(name) for role, (name, _) in files.items()}
+    for path in paths.values():
+        if path.exists() and not force:
+            raise CallerError(
+                f"--data: {path} exists; expected a folder without it. Add --force to replace it",
+                code="file_exists",
+                param="data",
+            )
+    for role, path in paths.items():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_whole(path, files[role][1], mode=0o600)
+        except OSError as error:
+            raise CallerError(
+                f"cannot write {path}: {error.strerror or error}. Expected a folder that can be "
+                "written to, with room",
+                code="file_unwritable",
+                param="data",
+            ) from error
+    return paths
 
 
 def _format_of(out: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import astuple
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -170,9 +171,10 @@ def register(vectors: typer.Typer) -> None:
 
         inputs.check_out(out, force=force)
         read = inputs.read(pairs, negative, near=not keep_near)
+        split_shares = parse_shares(shares)
         order = Order(
             model_dir=resolve_model_dir(model),
-            contrast=contrast_of(read, parse_shares(shares)),
+            contrast=contrast_of(read, split_shares),
             name=inputs.name_of(name, out),
             method=method.value,
             position=positions.value,
@@ -186,7 +188,9 @@ def register(vectors: typer.Typer) -> None:
             skip_too_long=skip_too_long,
             measured=metrics,
             command=shlex.join(["steersman", *sys.argv[1:]]),
-            source=" and ".join(p.name for p in (pairs, negative) if p is not None),
+            data=inputs.data_of(pairs, negative),
+            shares=astuple(split_shares),
+            keep_near=keep_near,
             lines={side: n.number for n in read.lines for side in n.line.sides},
         )
         extracted = extract(

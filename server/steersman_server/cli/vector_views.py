@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from rich.table import Table
 
+from steersman_vectors.registry.attached import Attached
 from steersman_vectors.registry.entry import AliasMove, LogEntry, VectorEntry
 from steersman_vectors.registry.snapshot import RegistrySnapshot
 from steersman_vectors.registry.stale import StaleVector
 from steersman_vectors.scale import coefficient
 
 from ..control.audit import redacted
-from ..control.operations import Collected, Comparison
+from ..control.operations import Collected
 from .output import printable
 
 SHORT_FINGERPRINT = len("sha256:") + 12
@@ -33,7 +35,7 @@ def choose(
 
 def list_table(snapshot: RegistrySnapshot, entries: list[VectorEntry]) -> Table:
     """Returns the listing."""
-    table = _table(
+    table = table_of(
         "name", "version", "aliases", "scale", "layers", "presets", "model", "created (UTC)"
     )
     for entry in entries:
@@ -50,14 +52,18 @@ def list_table(snapshot: RegistrySnapshot, entries: list[VectorEntry]) -> Table:
     return table
 
 
-def show_parts(snapshot: RegistrySnapshot, entry: VectorEntry) -> list[Any]:
-    """Returns one version for people: facts, norms per layer, presets with evidence."""
+def show_parts(
+    snapshot: RegistrySnapshot, entry: VectorEntry, attached: Attached = MappingProxyType({})
+) -> list[Any]:
+    """Returns one version for people: facts, norms per layer, presets with evidence, files."""
     facts = Table.grid(padding=(0, 2))
     for label, value in _facts(snapshot, entry):
         facts.add_row(label, printable(value))
     parts: list[Any] = [facts, "", _norms(entry)]
     if entry.card.presets:
         parts += ["", _presets(entry)]
+    if attached:
+        parts += ["", _files(attached)]
     return parts
 
 
@@ -72,7 +78,7 @@ def move_line(move: AliasMove) -> str:
 
 def log_table(entries: Iterable[LogEntry]) -> Table:
     """Returns changes, one a line."""
-    table = _table("revision", "at (UTC)", "actor", "what", "subject", "before", "after")
+    table = table_of("revision", "at (UTC)", "actor", "what", "subject", "before", "after")
     for entry in map(redacted, entries):
         of = entry.subject.split("/")
         subject = f"{of[1]}@{of[2]}" if len(of) == 3 else entry.subject
@@ -82,53 +88,40 @@ def log_table(entries: Iterable[LogEntry]) -> Table:
             printable(entry.actor),
             entry.kind,
             subject,
-            _short(entry.before),
-            _short(entry.after),
+            shortened(entry.before),
+            shortened(entry.after),
         )
     return table
-
-
-def diff_parts(comparison: Comparison) -> list[Any]:
-    """Returns the agreement of two versions per layer, and where their cards differ."""
-    a, b = comparison.a, comparison.b
-    table = _table("layer", "cosine", f"added norm of {a}", f"of {b}")
-    for layer in comparison.layers:
-        table.add_row(
-            str(layer.layer_idx),
-            _number(layer.cosine),
-            _number(layer.norm_a),
-            _number(layer.norm_b),
-        )
-    facts = [f"{name}: {_short(was)} -> {_short(now)}" for name, was, now in _card_changes(a, b)]
-    same = a.digest == b.digest
-    lines = ["The two are the same bytes."] if same else facts
-    return [table, "", *lines] if lines else [table]
 
 
 def garbage_parts(collected: Collected) -> list[Any]:
     """Returns what was removed, or would be."""
     if not collected.found:
         return ["Nothing to remove: every blob belongs to a version that is in use."]
-    table = _table("blob", "KiB", "why")
+    table = table_of("blob", "what", "KiB", "why")
     for blob in collected.found:
-        table.add_row(blob.digest[:SHORT_FINGERPRINT], f"{blob.size / 1024:.1f}", blob.reason)
+        kib = f"{blob.size / 1024:.1f}"
+        table.add_row(blob.digest[:SHORT_FINGERPRINT], blob.kind, kib, blob.reason)
     total = sum(blob.size for blob in collected.found) / 2**20
     done = "Removed" if collected.removed else "Would remove"
     return [table, f"{done} {len(collected.found)} blobs, {total:.2f} MiB."]
 
 
-def stale_parts(fingerprint: str, stale: Sequence[StaleVector]) -> list[Any]:
-    """Returns what must be made again for a base model and how, and which aliases it lacks."""
+def stale_parts(fingerprint: str, model: str, stale: Sequence[StaleVector]) -> list[Any]:
+    """Returns what must be made again for a base model and how, and which aliases it lacks.
+
+    model: the new base model, as commands name it.
+    """
     if not stale:
         return [f"Nothing is stale: every vector and alias has a version for {fingerprint}."]
-    table = _table("vector", "aliases", "lacking", "made for", "what to do")
+    table = table_of("vector", "aliases", "lacking", "made for", "what to do")
     for found in stale:
         table.add_row(
             str(found.entry),
             ", ".join(found.aliases) or "-",
             ", ".join(found.lacking) or "-",
             found.entry.fingerprint[:SHORT_FINGERPRINT],
-            printable(_next_step(found)),
+            printable(_next_step(found, model)),
         )
     return [f"Without a usable version or alias for {fingerprint}:", "", table]
 
@@ -168,16 +161,24 @@ def _facts(snapshot: RegistrySnapshot, entry: VectorEntry) -> list[tuple[str, st
 
 
 def _norms(entry: VectorEntry) -> Table:
-    table = _table("layer", "raw norm", "residual norm", "added norm at alpha 1")
+    table = table_of("layer", "raw norm", "residual norm", "added norm at alpha 1")
     for layer_idx, norms in sorted(entry.card.layers.items()):
         raw, residual = norms.raw_norm, norms.residual_norm
         added = coefficient(entry.card.scale, 1.0, raw_norm=raw, residual_norm=residual)
-        table.add_row(str(layer_idx), _number(raw), _number(residual), _number(added))
+        table.add_row(str(layer_idx), number(raw), number(residual), number(added))
+    return table
+
+
+def _files(attached: Attached) -> Table:
+    table = table_of("kept beside it", "file", "bytes", "digest")
+    for role, file in sorted(attached.items()):
+        name, digest = printable(file.name), file.digest[:SHORT_FINGERPRINT]
+        table.add_row(role, name, f"{file.size:,}", digest)
     return table
 
 
 def _presets(entry: VectorEntry) -> Table:
-    table = _table("preset", "alpha", "scope", "schedule", "evidence")
+    table = table_of("preset", "alpha", "scope", "schedule", "evidence")
     for name, preset in entry.card.presets.items():
         schedule = "-" if preset.schedule is None else preset.schedule.model_dump_json()
         evidence = json.dumps(preset.evidence) if preset.evidence else "-"
@@ -185,30 +186,26 @@ def _presets(entry: VectorEntry) -> Table:
     return table
 
 
-def _next_step(stale: StaleVector) -> str:
+def _next_step(stale: StaleVector, model: str) -> str:
+    again = stale.rebuild(model) or stale.recipe
     if not stale.made_again:
-        return stale.recipe
-    return f"point {', '.join(stale.lacking)} at a version for the new model, else: {stale.recipe}"
+        return again
+    return f"point {', '.join(stale.lacking)} at a version for the new model, else: {again}"
 
 
-def _card_changes(a: VectorEntry, b: VectorEntry) -> Iterator[tuple[str, str, str]]:
-    """Yields (field, in a, in b) for what the two cards say differently."""
-    was, now = (entry.card.model_dump(mode="json") for entry in (a, b))
-    for field in was:
-        if field not in ("layers", "recipe", "quality") and was[field] != now[field]:
-            yield field, json.dumps(was[field]), json.dumps(now[field])
-
-
-def _short(text: str) -> str:
+def shortened(text: str) -> str:
+    """Returns a value as one cell of a table."""
     return printable(text if len(text) <= MAX_CELL else text[:MAX_CELL] + "...") or "-"
 
 
-def _table(*columns: str) -> Table:
+def table_of(*columns: str) -> Table:
+    """Returns an empty table."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """Returns a figure, or a dash where there is none."""
     return "-" if value is None else f"{value:.4g}"

@@ -8,7 +8,15 @@ from typing import Annotated
 
 import typer
 
-from . import vector_changes, vector_checks, vector_export, vector_extract, vector_sweep
+from . import (
+    vector_changes,
+    vector_checks,
+    vector_export,
+    vector_extract,
+    vector_push,
+    vector_rebuild,
+    vector_sweep,
+)
 from .options import Actor, DataDir, Json, OnlyModel, RedisUrl
 from .output import EXIT_CODES, print_json, print_people, print_warnings
 
@@ -143,19 +151,24 @@ def show_vector(
     """Prints one version's card."""
     from steersman_vectors.names import parse_ref
 
+    from ..control import operations
     from ..control.json_views import show_json
     from . import vector_views
-    from .registry_access import Where, chooser, read_snapshot
+    from .registry_access import Where, chooser, look, read_snapshot
 
-    where = Where(data_dir, redis_url)
-    snapshot = read_snapshot(where)
-    entry = chooser(model, where)(snapshot, parse_ref(name))
+    where, ref = Where(data_dir, redis_url), parse_ref(name)
+    choose = chooser(model, where)
+    if not where.exists:  # finds nothing, and creates no data directory either
+        choose(read_snapshot(where), ref)
+    shown = look(where, lambda store: operations.show(store, ref, choose))
     if as_json:
-        print_json(show_json(snapshot, entry))
+        print_json(show_json(shown))
     else:
-        print_people(*vector_views.show_parts(snapshot, entry))
+        print_people(*vector_views.show_parts(shown.snapshot, shown.entry, shown.attached))
 
 
+vector_push.register(vectors)
+vector_rebuild.register(vectors)
 vector_changes.register(vectors)
 vector_checks.register(vectors)
 vector_export.register(vectors)

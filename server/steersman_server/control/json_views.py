@@ -6,14 +6,17 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
+from steersman_vectors.compare import LayerComparison
+from steersman_vectors.compare_cards import CardComparison
 from steersman_vectors.formats.reader import VectorFile
+from steersman_vectors.registry.attached import Attached
 from steersman_vectors.registry.entry import LogEntry, VectorEntry
 from steersman_vectors.registry.snapshot import RegistrySnapshot
 from steersman_vectors.registry.stale import StaleVector
 from steersman_vectors.registry.upkeep import Problem
 
 from .audit import redacted
-from .operations import Collected, Comparison, Moved, Registered, Retired
+from .operations import Collected, Comparison, Moved, Registered, Retired, Shown
 
 
 def entry_json(entry: VectorEntry) -> dict[str, Any]:
@@ -71,15 +74,26 @@ def list_json(snapshot: RegistrySnapshot, entries: Iterable[VectorEntry]) -> dic
     }
 
 
-def show_json(snapshot: RegistrySnapshot, entry: VectorEntry) -> dict[str, Any]:
-    """Returns one version with its whole card, and the versions and aliases beside it."""
+def show_json(shown: Shown) -> dict[str, Any]:
+    """Returns one version with its whole card, the versions, aliases and files beside it.
+
+    The recipe on the card names all that is needed to make the vector again; `data` are those of
+    them that the registry keeps, with calibration and report.
+    """
+    snapshot, entry = shown.snapshot, shown.entry
     key = (entry.fingerprint, entry.name)
     return {
         **entry_json(entry),
         "card": entry.card.model_dump(mode="json"),
         "versions": list(snapshot.versions[key]),
         "aliases": {alias: named[0] for alias, named in snapshot.aliases.get(key, {}).items()},
+        "data": attached_json(shown.attached),
     }
+
+
+def attached_json(attached: Attached) -> dict[str, Any]:
+    """Returns the files beside a version, by role."""
+    return {role: asdict(file) for role, file in sorted(attached.items())}
 
 
 def move_json(moved: Moved) -> dict[str, Any]:
@@ -99,7 +113,36 @@ def diff_json(comparison: Comparison) -> dict[str, Any]:
     return {
         "a": entry_json(comparison.a),
         "b": entry_json(comparison.b),
-        "layers": [asdict(layer) for layer in comparison.layers],
+        **compared_json(comparison.layers, comparison.moved),
+        "notes": list(comparison.notes),
+    }
+
+
+def compared_json(layers: Iterable[LayerComparison], moved: CardComparison) -> dict[str, Any]:
+    """Returns how far two vectors agree per layer, and what moved on their cards."""
+    return {
+        "layers": [asdict(layer) for layer in layers],
+        "no_cosine": moved.no_cosine,
+        "metrics": [asdict(move) for move in moved.metrics],
+        "presets": [
+            {
+                "name": preset.name,
+                "alpha_was": preset.alpha_was,
+                "alpha_now": preset.alpha_now,
+                "measures": [
+                    {
+                        "measure": move.measure,
+                        "was": move.was.model_dump(),
+                        "now": move.now.model_dump(),
+                        "worse": move.worse,
+                    }
+                    for move in preset.measures
+                ],
+            }
+            for preset in moved.presets
+        ],
+        "alpha_max": {"was": moved.alpha_max_was, "now": moved.alpha_max_now},
+        "worse": list(moved.worse),
     }
 
 
@@ -119,8 +162,11 @@ def verify_json(snapshot: RegistrySnapshot, problems: Iterable[Problem]) -> dict
     return {"ok": not found, "versions": versions, "problems": found}
 
 
-def stale_json(fingerprint: str, stale: Iterable[StaleVector]) -> dict[str, Any]:
-    """Returns what must be made again for a base model, and which aliases it lacks."""
+def stale_json(fingerprint: str, model: str, stale: Iterable[StaleVector]) -> dict[str, Any]:
+    """Returns what must be made again for a base model, and which aliases it lacks.
+
+    model: the new base model, as commands name it.
+    """
     return {
         "fingerprint": fingerprint,
         "stale": [
@@ -130,6 +176,7 @@ def stale_json(fingerprint: str, stale: Iterable[StaleVector]) -> dict[str, Any]
                 "aliases_lacking": list(found.lacking),
                 "made_again": found.made_again,
                 "recipe": found.recipe,
+                "rebuild": found.rebuild(model),
             }
             for found in stale
         ],

@@ -9,12 +9,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 
+from pydantic import ValidationError
+
+from steersman_vectors.calibrate.record import Calibration
 from steersman_vectors.compare import LayerComparison, compare
-from steersman_vectors.errors import CallerError
+from steersman_vectors.compare_cards import CardComparison, compare_cards
+from steersman_vectors.errors import CallerError, OperatorError
 from steersman_vectors.formats import native
 from steersman_vectors.formats.reader import VectorFile, read_vector_bytes, read_vector_file
 from steersman_vectors.model_dir import ModelShape
 from steersman_vectors.names import VectorRef, check_name
+from steersman_vectors.registry.attached import CALIBRATION, Attached, Uploads
 from steersman_vectors.registry.binding import check_fits
 from steersman_vectors.registry.entry import AliasMove, Published, VectorEntry
 from steersman_vectors.registry.snapshot import RegistrySnapshot
@@ -37,6 +42,19 @@ class Comparison:
     a: VectorEntry
     b: VectorEntry
     layers: tuple[LayerComparison, ...]
+    moved: CardComparison
+    """Layer metrics and presets, where both have them; what got worse."""
+    notes: tuple[str, ...] = ()
+    """What could not be compared, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One version, with what is kept beside it."""
+
+    snapshot: RegistrySnapshot
+    entry: VectorEntry
+    attached: Attached
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,28 +109,33 @@ def read_bytes_for_model(
 
 
 async def publish(
-    store: RegistryStore, vector: SteeringVector, *, name: str, fingerprint: str, actor: str
-) -> Registered:
+    store: RegistryStore, vector: SteeringVector, *, name: str, fingerprint: str, actor: str,
+    uploads: Uploads = MappingProxyType({}), alias: str | None = None,
+) -> Registered:  # fmt: skip
     """Publishes a vector; defaults, rules and profiles that need what was newest are warnings.
 
-    Raises what `RegistryStore.publish` raises.
+    uploads: files that belong to it. alias: is pointed at it. Raises what `RegistryStore.publish`
+    raises.
     """
     before = await _world(store)
-    published = await store.publish(vector, name=name, fingerprint=fingerprint, actor=actor)
-    changed = published.created
+    published = await store.publish(
+        vector, name=name, fingerprint=fingerprint, actor=actor, uploads=uploads, alias=alias
+    )
+    changed = published.created or alias is not None
     return Registered(published, await _broken(store, before, published, changed=changed))
 
 
 async def push(
     store: RegistryStore, data: bytes, *, name: str | None, fingerprint: str | None, actor: str,
     shapes: Mapping[str, ModelShape] = MappingProxyType({}),
+    uploads: Uploads = MappingProxyType({}), alias: str | None = None,
 ) -> Registered:  # fmt: skip
     """Publishes a native file under the name and base model on its card, or those given.
 
     shapes: of the base models that the caller knows, by fingerprint; a vector for one of them must
-    fit it. Raises `CallerError`: invalid_vector_file, `fingerprint_missing` when neither says which
-    base model it belongs to, `vector_model_mismatch` when both do and differ, what `check_fits`
-    raises.
+    fit it. uploads, alias: as `publish` has them. Raises `CallerError`: invalid_vector_file,
+    `fingerprint_missing` when neither says which base model it belongs to, `vector_model_mismatch`
+    when both do and differ, what `check_fits` raises.
     """
     vector = await asyncio.to_thread(native.loads, data)
     bound_to = vector.card.fingerprint or fingerprint
@@ -127,7 +150,7 @@ async def push(
         check_fits(vector, shape)
     return await publish(
         store, vector, name=name or vector.card.name, fingerprint=fingerprint or bound_to,
-        actor=actor,
+        actor=actor, uploads=uploads, alias=alias,
     )  # fmt: skip
 
 
@@ -183,12 +206,41 @@ async def retire(
     return Retired(retired, await _broken(store, before, entry, changed=True))
 
 
+async def show(store: RegistryStore, ref: VectorRef, choose: Choose) -> Shown:
+    """Returns one version and the files beside it; reads no file."""
+    snapshot = await store.current()
+    entry = choose(snapshot, ref)
+    return Shown(snapshot, entry, await store.attached(entry))
+
+
 async def diff(store: RegistryStore, a: VectorRef, b: VectorRef, choose: Choose) -> Comparison:
-    """Compares two versions layer by layer."""
+    """Compares two versions: directions layer by layer, layer metrics, presets."""
     snapshot = await store.current()
     entries = choose(snapshot, a), choose(snapshot, b)
     vectors = [await read_vector(store, entry) for entry in entries]
-    return Comparison(*entries, await asyncio.to_thread(compare, *vectors))
+    found = [await read_calibration(store, entry) for entry in entries]
+    moved = compare_cards(entries[0].card, entries[1].card, *(record for record, _ in found))
+    layers = await asyncio.to_thread(compare, *vectors)
+    return Comparison(*entries, layers, moved, tuple(note for _, note in found if note))
+
+
+async def read_calibration(
+    store: RegistryStore, entry: VectorEntry
+) -> tuple[Calibration | None, str | None]:
+    """Returns what calibration found, if that is beside the version; else why it is not, if known.
+
+    That a record is missing or written by another Steersman keeps nobody from the rest.
+    """
+    file = (await store.attached(entry)).get(CALIBRATION)
+    if file is None:
+        return None, None
+    (data,) = await store.data([file.digest])
+    if isinstance(data, OperatorError):
+        return None, f"the calibration of {entry} cannot be compared: {data.message}"
+    try:
+        return await asyncio.to_thread(Calibration.model_validate_json, data), None
+    except ValidationError:
+        return None, f"the calibration of {entry} is written as this Steersman does not know it"
 
 
 async def collect(
@@ -198,13 +250,29 @@ async def collect(
     snapshot = await store.current()
     found = await garbage(store, snapshot, now=datetime.now(UTC), keep_for=keep_for)
     if not dry_run:
-        await store.remove_blobs([blob.digest for blob in found], actor=actor)
+        vectors, data = ([b.digest for b in found if b.kind == kind] for kind in ("vector", "data"))
+        await store.remove_blobs(vectors, data, actor=actor)
     return Collected(found, removed=not dry_run)
 
 
 async def read_vector(store: RegistryStore, entry: VectorEntry) -> SteeringVector:
     """Returns the registered vector with its directions."""
     return await asyncio.to_thread(native.loads, await store.blob(entry.digest))
+
+
+async def read_attached(store: RegistryStore, entry: VectorEntry) -> dict[str, tuple[str, bytes]]:
+    """Returns name and bytes of the files beside a version, by role.
+
+    Raises `OperatorError` for one that is lost or damaged.
+    """
+    attached = await store.attached(entry)
+    read = await store.data([file.digest for file in attached.values()])
+    found: dict[str, tuple[str, bytes]] = {}
+    for (role, file), data in zip(attached.items(), read, strict=True):
+        if isinstance(data, OperatorError):
+            raise data
+        found[role] = (file.name, data)
+    return found
 
 
 async def _world(store: RegistryStore) -> World:

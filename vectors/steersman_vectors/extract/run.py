@@ -94,7 +94,7 @@ def extract(
         data_hash=order.contrast.data_hash,
         chat_template_hash=tokenizer.template_hash,
         quality=card_fields.quality(found.measures, first),
-        recipe=card_fields.recipe(order, reading),
+        recipe=card_fields.recipe(order, reading, digest),
     )
     return Extracted(
         vector,

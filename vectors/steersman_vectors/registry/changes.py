@@ -67,10 +67,11 @@ def retire(field: str, retired: Retirement) -> Change:
     return Change("vector.retire", field, "", value, (("HSET", layout.RETIRED, field, value),))
 
 
-def collect(digests: Sequence[str]) -> Change:
-    """Returns the change that removes the bytes of these blobs."""
-    writes = tuple(("DEL", layout.blob_key(digest)) for digest in digests)
-    return Change("blobs.gc", f"{len(digests)} blobs", " ".join(digests), "", writes)
+def collect(digests: Sequence[str], data: Sequence[str] = ()) -> Change:
+    """Returns the change that removes the bytes of these blobs, and of these files beside them."""
+    keys = [*map(layout.blob_key, digests), *map(layout.data_key, data)]
+    writes = tuple(("DEL", key) for key in keys)
+    return Change("blobs.gc", f"{len(keys)} blobs", " ".join([*digests, *data]), "", writes)
 
 
 def _alias(field: str, before: tuple[int, ...], after: tuple[int, ...]) -> Change:

@@ -80,7 +80,7 @@ class LogEntry:
     at: datetime
     """In UTC."""
     kind: str
-    """`vector.publish`, `alias.set`, `vector.retire`, `blobs.gc`."""
+    """`vector.publish`, `vector.attach`, `alias.set`, `vector.retire`, `blobs.gc`."""
     subject: str
     """Field of what was changed, such as `<fingerprint>/<name>/<version>`."""
     actor: str

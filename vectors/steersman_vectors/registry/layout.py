@@ -13,9 +13,14 @@
     steersman:retired            hash    `<fingerprint>/<name>/<version>` -> JSON: at, actor, reason
     steersman:documents          hash    `<kind>/<id>` -> JSON: tenants, keys, flags, policies, ...
     steersman:blob:<digest>      string  the native file with that sha256
+    steersman:attached           hash    `<fingerprint>/<name>/<version>` -> JSON: the files beside
+                                         a version by role, with digest, name and size
+    steersman:data:<digest>      string  such a file: data of a recipe, a calibration, a report
 
 A change, the increment of `rev` and the log entry are one transaction (`transaction.py`); so is
 reading a snapshot. Both touch several keys, so Redis Cluster is not supported.
+Files beside a version are for those who make vectors: no snapshot and no server's copy has them,
+and a registry without them is whole.
 A card is part of the entry as well as of the blob: listing vectors reads no blob.
 """
 
@@ -41,12 +46,19 @@ ALIASES = "steersman:aliases"
 RETIRED = "steersman:retired"
 DOCUMENTS = "steersman:documents"
 BLOB_PREFIX = "steersman:blob:"
+ATTACHED = "steersman:attached"
+DATA_PREFIX = "steersman:data:"
 MAX_ALIAS_HISTORY = 32
 
 
 def blob_key(digest: str) -> str:
     """Returns the key of the native file with this digest."""
     return BLOB_PREFIX + digest
+
+
+def data_key(digest: str) -> str:
+    """Returns the key of the file beside a version with this digest."""
+    return DATA_PREFIX + digest
 
 
 def log_id(revision: int) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Self, cast
 from ..errors import OperatorError
 from ..formats import native
 from . import layout
+from .attached import Attachment, decode
 from .connection import BULK_TIMEOUT_S, QUICK_TIMEOUT_S, connect, translated
 from .documents import DocumentWrite, is_document_change
 from .entry import LogEntry, VectorEntry
@@ -144,15 +145,44 @@ class RegistryReader:
         values = cast(list[bytes | None], found)
         return await asyncio.to_thread(_all_checked, digests, values)
 
+    async def attached(self, entry: VectorEntry) -> dict[str, Attachment]:
+        """Returns the files beside a version, by role; none where it was published without."""
+        field = layout.version_field(entry.fingerprint, entry.name, entry.version)
+        with translated(self._url):
+            (value,) = await cast(Awaitable[Any], self._bulk.hmget(layout.ATTACHED, [field]))
+        return {} if value is None else decode(field.encode(), value)
+
+    async def all_attached(self) -> dict[str, dict[str, Attachment]]:
+        """Returns the files beside every version that has some, by the version's field."""
+        with translated(self._url):
+            stored = await cast(Awaitable[Any], self._bulk.hgetall(layout.ATTACHED))
+        return {_readable(field): decode(field, value) for field, value in stored.items()}
+
+    async def data(self, digests: Sequence[str]) -> list[bytes | OperatorError]:
+        """Returns files beside versions, checked; what is wrong with one instead."""
+        if not digests:
+            return []
+        with translated(self._url):
+            found = await self._bulk.mget([layout.data_key(digest) for digest in digests])
+        values = cast(list[bytes | None], found)
+        return await asyncio.to_thread(_all_data_checked, digests, values)
+
     async def blob_sizes(self) -> dict[str, int]:
         """Returns the bytes that each blob in the registry takes, by digest."""
+        return await self._sizes(layout.BLOB_PREFIX)
+
+    async def data_sizes(self) -> dict[str, int]:
+        """Returns the bytes that each file beside a version takes, by digest."""
+        return await self._sizes(layout.DATA_PREFIX)
+
+    async def _sizes(self, prefix: str) -> dict[str, int]:
         with translated(self._url):
-            keys = [key async for key in self._bulk.scan_iter(match=f"{layout.BLOB_PREFIX}*")]
+            keys = [key async for key in self._bulk.scan_iter(match=f"{prefix}*")]
             async with self._bulk.pipeline(transaction=False) as pipe:
                 for key in keys:
                     pipe.strlen(key)
                 sizes = await pipe.execute()
-        digests = [_readable(key).removeprefix(layout.BLOB_PREFIX) for key in keys]
+        digests = [_readable(key).removeprefix(prefix) for key in keys]
         return dict(zip(digests, sizes, strict=True))
 
     async def log(self, *, limit: int) -> list[LogEntry]:
@@ -232,6 +262,24 @@ def _checked(digest: str, data: bytes | None) -> bytes | OperatorError:
         )
     if native.digest(data) != digest:
         return layout.corrupt(layout.blob_key(digest), f"content of {native.digest(data)}")
+    return data
+
+
+def _all_data_checked(
+    digests: Sequence[str], values: Sequence[bytes | None]
+) -> list[bytes | OperatorError]:
+    return [_data_checked(digest, data) for digest, data in zip(digests, values, strict=True)]
+
+
+def _data_checked(digest: str, data: bytes | None) -> bytes | OperatorError:
+    if data is None:
+        return OperatorError(
+            f"the registry has no such file: {digest}. It was collected after its version was "
+            "retired, or lost; `steersman vectors push` of the same vector puts it back",
+            code=BLOB_MISSING,
+        )
+    if native.digest(data) != digest:
+        return layout.corrupt(layout.data_key(digest), f"content of {native.digest(data)}")
     return data
 
 

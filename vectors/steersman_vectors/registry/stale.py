@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..card import VectorCard
+from ..recipe.recipe import is_recipe
 from .entry import VectorEntry
 from .snapshot import Key, RegistrySnapshot
 
@@ -24,6 +27,20 @@ class StaleVector:
     """Whether the new base model has a usable version of the name, so that only aliases lack."""
     recipe: str
     """The recorded command, or what else is known of where it came from."""
+    ambiguous: bool
+    """Whether several other base models have a vector of the name."""
+
+    def rebuild(self, model: str) -> str | None:
+        """Returns the command that makes it again; None without a recipe that can be run.
+
+        model: the new base model, as commands name it.
+        """
+        if not is_recipe(self.entry.card.recipe):
+            return None
+        words = ["steersman", "vectors", "rebuild", str(self.entry), "--model", model]
+        if self.ambiguous:
+            words += ["--from", self.entry.fingerprint]
+        return shlex.join([*words, "--push"])
 
 
 def stale_vectors(snapshot: RegistrySnapshot, fingerprint: str) -> tuple[StaleVector, ...]:
@@ -32,12 +49,15 @@ def stale_vectors(snapshot: RegistrySnapshot, fingerprint: str) -> tuple[StaleVe
     That is the newest usable version of a name that this base model has no usable version of, and
     every usable version named by an alias that names none here. By name, newest first.
     """
+    bases = Counter(name for of, name in snapshot.versions if of != fingerprint)
     have = {entry.name for entry in snapshot.usable(fingerprint)}
     found = [
         stale
         for key in snapshot.versions
         if key[0] != fingerprint
-        for stale in _left_behind(snapshot, key, fingerprint, made_again=key[1] in have)
+        for stale in _left_behind(
+            snapshot, key, fingerprint, made_again=key[1] in have, ambiguous=bases[key[1]] > 1
+        )
     ]
     newest_first = sorted(found, key=lambda stale: stale.entry.created_at, reverse=True)
     return tuple(sorted(newest_first, key=lambda stale: stale.entry.name))
@@ -55,7 +75,7 @@ def recipe_of(card: VectorCard) -> str:
 
 
 def _left_behind(
-    snapshot: RegistrySnapshot, key: Key, fingerprint: str, *, made_again: bool
+    snapshot: RegistrySnapshot, key: Key, fingerprint: str, *, made_again: bool, ambiguous: bool
 ) -> Iterator[StaleVector]:
     """Yields the versions of one vector of another base model that are stale."""
     there = _usable_aliases(snapshot, (fingerprint, key[1]))
@@ -64,7 +84,8 @@ def _left_behind(
         aliases = snapshot.aliases_of(entry)
         lacking = tuple(alias for alias in aliases if alias not in there)
         if lacking or (entry is usable[-1] and not made_again):
-            yield StaleVector(entry, aliases, lacking, made_again, recipe_of(entry.card))
+            how = recipe_of(entry.card)
+            yield StaleVector(entry, aliases, lacking, made_again, how, ambiguous)
 
 
 def _usable_aliases(snapshot: RegistrySnapshot, key: Key) -> frozenset[str]:

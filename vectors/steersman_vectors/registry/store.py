@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import cast
 
 from redis.asyncio.client import Pipeline
@@ -14,6 +15,7 @@ from ..errors import CallerError
 from ..names import VectorRef, check_name
 from ..vector import SteeringVector
 from . import changes, documents, layout
+from .attached import Uploads, attach, check_sizes, decode
 from .binding import bound_form
 from .connection import translated
 from .entry import AliasMove, Published, Retirement, VectorEntry
@@ -33,24 +35,32 @@ class RegistryStore(RegistryReader):
     """The registry at a Redis URL, for those who change it."""
 
     async def publish(
-        self, vector: SteeringVector, *, name: str, fingerprint: str, actor: str
-    ) -> Published:
+        self, vector: SteeringVector, *, name: str, fingerprint: str, actor: str,
+        uploads: Uploads = MappingProxyType({}), alias: str | None = None,
+    ) -> Published:  # fmt: skip
         """Returns the version of `name` that holds this vector; a new one unless the newest does.
 
         The stored card carries name and fingerprint. Bytes whose newest version is retired are
-        published as a new one: that is how they are brought back. Raises
-        `CallerError(vector_model_mismatch)` when the vector's card names another base model.
+        published as a new one: that is how they are brought back.
+
+        uploads: files that belong to the version; one that is there already keeps its others.
+        alias: is pointed at the version. All of it happens in one step, or nothing.
+
+        Raises `CallerError`: `vector_model_mismatch` when the vector's card names another base
+        model, `data_too_large`, `invalid_name`.
         """
+        alias_at = None if alias is None else _alias_field(name, alias, fingerprint)
+        check_sizes(uploads)
         card, data, digest = await asyncio.to_thread(
             bound_form, vector, name=name, fingerprint=fingerprint
         )
         now = datetime.now(UTC)
         entry = layout.encode_entry(digest=digest, card=card, created_at=now, actor=actor)
         field = layout.name_field(fingerprint, name)
-        version = 0
+        version, created = 0, False
 
-        async def decide(pipe: Pipeline) -> Change | None:
-            nonlocal version
+        async def decide(pipe: Pipeline) -> Sequence[Change]:
+            nonlocal version, created
             newest = await _hget(pipe, layout.NEWEST, field)
             number, _ = layout.decode_newest(field, newest)
             await _hget(pipe, layout.VECTORS, f"{field}/{number + 1}")
@@ -59,11 +69,16 @@ class RegistryStore(RegistryReader):
                 field, newest, digest=digest, entry=entry, data=data,
                 bring_back=retired is not None,
             )  # fmt: skip
+            created = change is not None
             if change is None and await pipe.get(layout.blob_key(digest)) != data:
                 await pipe.set(layout.blob_key(digest), data)  # lost or damaged: put back
-            return change
+            attached = await _attach(pipe, f"{field}/{version}", uploads)
+            moved = None
+            if alias_at is not None:
+                moved = changes.point(alias_at, await _alias(pipe, alias_at), version)
+            return [each for each in (change, attached, moved) if each is not None]
 
-        created = await self._commit(decide, actor) is not None
+        await self._commit(decide, actor)
         return Published.of(await self._entry(f"{field}/{version}"), created=created)
 
     async def promote(
@@ -158,24 +173,34 @@ class RegistryStore(RegistryReader):
 
         return await self._commit(decide_on, actor)
 
-    async def remove_blobs(self, digests: Sequence[str], *, actor: str) -> None:
+    async def remove_blobs(
+        self, digests: Sequence[str], data: Sequence[str] = (), *, actor: str
+    ) -> None:
         """Removes the bytes of blobs that no version in use has; see `upkeep`.
 
-        Raises `CallerError(registry_conflict)` when a version that is in use has come to need one.
+        data: digests of files beside versions. Raises `CallerError(registry_conflict)` when a
+        version that is in use has come to need one.
         """
 
         async def decide(pipe: Pipeline) -> Change | None:
             there = await cast(Awaitable[dict[bytes, bytes]], pipe.hgetall(layout.VECTORS))
-            retired = await cast(Awaitable[list[bytes]], pipe.hkeys(layout.RETIRED))
-            entries = [layout.decode_entry(f, v) for f, v in there.items() if f not in set(retired)]
+            retired = set(await cast(Awaitable[list[bytes]], pipe.hkeys(layout.RETIRED)))
+            attached = await cast(Awaitable[dict[bytes, bytes]], pipe.hgetall(layout.ATTACHED))
+            entries = [layout.decode_entry(f, v) for f, v in there.items() if f not in retired]
             needed = {entry.digest for entry in entries}
-            if needed.intersection(digests):
+            beside = {
+                file.digest
+                for field, value in attached.items()
+                if field not in retired
+                for file in decode(field, value).values()
+            }
+            if needed.intersection(digests) or beside.intersection(data):
                 raise CallerError(
                     "somebody published bytes that were to be removed: nothing was removed. Run "
                     "it again",
                     code="registry_conflict",
                 )
-            return changes.collect(digests) if digests else None
+            return changes.collect(digests, data) if digests or data else None
 
         await self._commit(decide, actor)
 
@@ -244,6 +269,25 @@ async def _is_retired(pipe: Pipeline, fingerprint: str, name: str, version: int)
 async def _alias(pipe: Pipeline, field: str) -> tuple[int, ...]:
     value = await _hget(pipe, layout.ALIASES, field)
     return () if value is None else layout.decode_alias(field.encode(), value)[1]
+
+
+async def _attach(pipe: Pipeline, field: str, uploads: Uploads) -> Change | None:
+    """Returns the change that attaches the files and writes those whose bytes are not there."""
+    if not uploads:
+        return None
+    change = attach(field, await _hget(pipe, layout.ATTACHED, field), uploads)
+    bytes_of = {upload.attachment.digest: upload.data for upload in uploads.values()}
+    lacking = {
+        layout.data_key(digest): data
+        for digest, data in bytes_of.items()
+        if await pipe.get(layout.data_key(digest)) != data
+    }
+    if change is None:
+        for key, data in lacking.items():
+            await pipe.set(key, data)  # lost or damaged: put back
+        return None
+    writes = tuple(("SET", key, data) for key, data in lacking.items())
+    return replace(change, writes=(*writes, *change.writes))
 
 
 async def _hget(pipe: Pipeline, key: str, field: str) -> bytes | None:

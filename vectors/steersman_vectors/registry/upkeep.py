@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
+from typing import Literal
 
 from ..errors import OperatorError, SteersmanError
 from ..formats import native
 from .entry import VectorEntry
+from .layout import version_field
 from .reader import BLOB_MISSING, RegistryReader
 from .snapshot import RegistrySnapshot
 
@@ -31,6 +33,8 @@ class Problem:
 class Garbage:
     """A blob that no usable version needs."""
 
+    kind: Literal["vector", "data"]
+    """`data`: a file beside versions."""
     digest: str
     size: int
     """In bytes."""
@@ -61,6 +65,7 @@ async def verify(
         (data,) = await reader.blobs([orphan])
         if isinstance(data, OperatorError):
             problems.append(Problem(f"blob {orphan}, of no version", data.message))
+    problems += await _wrong_files(reader, snapshot)
     return tuple(problems)
 
 
@@ -75,13 +80,49 @@ async def garbage(
             old[entry.digest] = entry
         else:
             needed.add(entry.digest)
-    sizes = await reader.blob_sizes()
-    return tuple(
-        Garbage(digest, size, f"{old[digest]} was {old[digest].retired}" if digest in old else
-                "no version has it")
-        for digest, size in sorted(sizes.items())
-        if digest not in needed
-    )  # fmt: skip
+    beside = await reader.all_attached()
+    files_needed: set[str] = set()
+    files_old: dict[str, VectorEntry] = {}
+    for entry in snapshot.entries():
+        for file in beside.get(_field(entry), {}).values():
+            if entry.retired is not None and now - entry.retired.at > keep_for:
+                files_old[file.digest] = entry
+            else:
+                files_needed.add(file.digest)
+    return (
+        *_unneeded("vector", await reader.blob_sizes(), needed, old),
+        *_unneeded("data", await reader.data_sizes(), files_needed, files_old),
+    )
+
+
+def _unneeded(
+    kind: Literal["vector", "data"],
+    sizes: Mapping[str, int],
+    needed: Collection[str],
+    old: Mapping[str, VectorEntry],
+) -> Iterator[Garbage]:
+    for digest, size in sorted(sizes.items()):
+        if digest not in needed:
+            was = f"{old[digest]} was {old[digest].retired}" if digest in old else None
+            yield Garbage(kind, digest, size, was or "no version has it")
+
+
+async def _wrong_files(reader: RegistryReader, snapshot: RegistrySnapshot) -> list[Problem]:
+    """Returns the files beside usable versions that are missing or damaged."""
+    beside = await reader.all_attached()
+    problems: list[Problem] = []
+    for entry in snapshot.entries():
+        for role, file in sorted(beside.get(_field(entry), {}).items()):
+            (data,) = await reader.data([file.digest])
+            collected = entry.retired is not None
+            if isinstance(data, OperatorError) and not (collected and data.code == BLOB_MISSING):
+                subject = f"{role} of {entry} of {entry.fingerprint}"
+                problems.append(Problem(subject, data.message))
+    return problems
+
+
+def _field(entry: VectorEntry) -> str:
+    return version_field(entry.fingerprint, entry.name, entry.version)
 
 
 def _lost_aliases(snapshot: RegistrySnapshot) -> Iterator[Problem]:

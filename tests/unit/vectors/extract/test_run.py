@@ -22,8 +22,12 @@ from steersman_vectors.extract.reading import POSITIONS, Position
 from steersman_vectors.extract.run import extract
 from steersman_vectors.fingerprint import fingerprint
 from steersman_vectors.pairs.pair import Example
+from steersman_vectors.recipe.data_file import DataFile
+from steersman_vectors.recipe.recipe import recipe_on
 from tests.tiny_model import HIDDEN, LAYERS, build_tiny_llama
 from tests.unit.vectors.extract.samples import DATA_HASH, contrast, quiet
+
+PAIRS = DataFile(path="data/kind.jsonl", sha256="sha256:" + "e" * 64, size=12)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +80,7 @@ def test_mean_of_the_states_of_the_split(
 
 
 def test_the_card_says_how_it_was_made(order: Order, tmp_path: Path) -> None:
-    order = replace(order, command="steersman vectors extract ...", source="kind.jsonl")
+    order = replace(order, command="steersman vectors extract ...", data={"pairs": PAIRS})
     card = run(replace(order, measured=True), tmp_path).vector.card
     assert card.fingerprint == fingerprint(order.model_dir).digest
     assert card.data_hash == DATA_HASH
@@ -87,9 +91,11 @@ def test_the_card_says_how_it_was_made(order: Order, tmp_path: Path) -> None:
     assert all(n.raw_norm and n.residual_norm for n in card.layers.values())
     recipe: Any = card.recipe
     assert recipe["command"] == "steersman vectors extract ..."
-    assert recipe["pairs"] == "kind.jsonl"
-    assert {"torch", "transformers", "numpy", "python"} <= set(recipe["versions"])
-    told = {k: recipe[k] for k in ("method", "positions", "layers", "split", "positive", "seed")}
+    step = recipe["extract"]
+    assert step["data"] == {"pairs": PAIRS.model_dump()}
+    assert step["fingerprint"] == card.fingerprint
+    assert {"torch", "transformers", "numpy", "python"} <= set(step["versions"])
+    told = {k: step[k] for k in ("method", "positions", "layers", "split", "positive", "seed")}
     assert told == {
         "method": "mean", "positions": "last", "layers": "all", "split": "train", "positive": 9,
         "seed": 0,
@@ -205,13 +211,13 @@ def test_skipped_pairs_are_counted(order: Order, tmp_path: Path) -> None:
         run(order, tmp_path)
     found = run(replace(order, skip_too_long=True), tmp_path)
     assert (found.positive, found.negative, found.skipped) == (8, 8, 1)
-    assert found.vector.card.recipe["skipped"] == 1
+    assert recipe_on(found.vector.card).extract.skipped == 1
 
 
 def test_the_probes_c_is_in_the_recipe(order: Order, tmp_path: Path) -> None:
     for options, told in ((Options(probe_c=0.5), 0.5), (Options(probe_cv=True), "cv")):
         found = run(replace(order, method="probe", options=options), tmp_path)
-        assert found.vector.card.recipe["probe_c"] == told
+        assert recipe_on(found.vector.card).extract.probe_c == told
 
 
 def test_progress_counts_tokens_to_the_end(order: Order, tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""How a vector was made, so that it can be made again."""

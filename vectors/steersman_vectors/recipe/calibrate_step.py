@@ -1,0 +1,64 @@
+"""From the options of a calibration to the step of a recipe that repeats it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from .data_file import DataFile, data_file
+from .recipe import CalibrateStep
+from .versions import versions
+
+Option = str | int | float | bool | Path | Sequence[str] | None
+
+
+def calibrate_step(
+    options: Mapping[str, Option], *, command: str, fingerprint: str, seed: int
+) -> CalibrateStep:
+    """Returns the step: options as they were given, files by hash and out of the way.
+
+    options: by their names without dashes; None for one that was not given. A path is a file of
+    the step's data, and so is what a judge such as `keywords:FILE` names, if there is such a file.
+
+    Raises `CallerError(data_unreadable)`.
+    """
+    data: dict[str, DataFile] = {}
+    said: dict[str, JsonValue] = {}
+    for option, value in options.items():
+        if value is None or value is False:
+            continue
+        if isinstance(value, str | int | float | Path):
+            said[option] = _said(option, value, data)
+        else:
+            said[option] = [_said(f"{option}.{k}", each, data) for k, each in enumerate(value)]
+    return CalibrateStep(
+        command=command,
+        data=data,
+        fingerprint=fingerprint,
+        options=said,
+        seed=seed,
+        versions=versions(),
+    )
+
+
+def _said(role: str, value: str | float | Path, data: dict[str, DataFile]) -> str | float:
+    """Returns the value, with a file in it replaced by its role; the file is added to `data`."""
+    if isinstance(value, Path):
+        data[role] = data_file(value)
+        return f"${{{role}}}"
+    if not isinstance(value, str):
+        return value
+    judge, colon, argument = value.partition(":")
+    if colon and judge.isidentifier() and _is_file(argument):
+        data[role] = data_file(Path(argument))
+        return f"{judge}:${{{role}}}"
+    return value.replace("$", "$$")
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # too long for a path, or a null character
+        return False
