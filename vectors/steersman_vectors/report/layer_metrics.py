@@ -1,0 +1,125 @@
+"""The layer metrics that a card holds, as series over the layers. Pure, and careful of any JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from pydantic import JsonValue
+
+from ..card import VectorCard
+
+Series = dict[int, float]
+LayerJson = Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSeries:
+    """One metric, layer by layer."""
+
+    name: str
+    said: str
+    """How to read it."""
+    values: Series
+    threshold: float | None = None
+    """Where it begins to be good or bad."""
+    null_mean: Series = field(default_factory=dict)
+    null_95: Series = field(default_factory=dict)
+    """Of the probe: what chance gives."""
+    percent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LayerMetrics:
+    """All of them."""
+
+    series: tuple[LayerSeries, ...]
+    layers: tuple[int, ...]
+    try_first: int | None
+    other: Mapping[str, JsonValue]
+    """What else the card's `quality` says."""
+
+
+_PLAIN: tuple[tuple[str, str, float | None, bool], ...] = (
+    ("consistency", "do pairs agree on the direction?", None, False),
+    ("stability", "cosine of halves; below 0.9, write more pairs", 0.9, False),
+    ("snr", "signal over the spread of strengths", None, False),
+    ("normalisation", "below 0.9, a few long differences decide", 0.9, False),
+    ("relative_norm", "grows with depth: no guide to a layer", None, False),
+    ("adjacent_cosine", "low where the concept forms", None, False),
+)
+
+
+def layer_metrics(card: VectorCard) -> LayerMetrics | None:
+    """Returns the metrics that extraction wrote to the card; None where it has none."""
+    found = card.quality.get("layers")
+    by_layer = _by_layer(found) if isinstance(found, dict) else {}
+    if not by_layer:
+        return None
+    series = [
+        LayerSeries(
+            "probe_accuracy",
+            "can the sides be told apart? Grey: 95 of 100 random labellings",
+            _numbers(by_layer, lambda each: each.get("probe_accuracy")),
+            null_mean=_numbers(by_layer, lambda each: each.get("probe_null_mean")),
+            null_95=_numbers(by_layer, lambda each: each.get("probe_null_95")),
+            percent=True,
+        ),
+        *(
+            LayerSeries(
+                name, said, _numbers(by_layer, _getter(name)), threshold=threshold, percent=percent
+            )
+            for name, said, threshold, percent in _PLAIN
+        ),
+        LayerSeries(
+            "explained_variance PC1",
+            "near 1: one direction; low: several",
+            _numbers(by_layer, lambda each: _nth(each.get("explained_variance"), 0)),
+            percent=True,
+        ),
+        LayerSeries(
+            "interference",
+            "cosine with the most alike other vector",
+            _numbers(by_layer, lambda each: _largest(each.get("interference"))),
+        ),
+    ]
+    first = card.quality.get("try_first")
+    other = {k: v for k, v in card.quality.items() if k not in ("layers", "try_first")}
+    return LayerMetrics(
+        series=tuple(each for each in series if each.values),
+        layers=tuple(sorted(by_layer)),
+        try_first=first if isinstance(first, int) and not isinstance(first, bool) else None,
+        other=other,
+    )
+
+
+def _by_layer(found: Mapping[str, JsonValue]) -> dict[int, LayerJson]:
+    return {
+        int(key): value
+        for key, value in found.items()
+        if key.isascii() and key.isdigit() and isinstance(value, dict)
+    }
+
+
+def _numbers(by_layer: Mapping[int, LayerJson], get: Callable[[LayerJson], JsonValue]) -> Series:
+    said = {layer_idx: get(by_layer[layer_idx]) for layer_idx in sorted(by_layer)}
+    return {
+        layer_idx: float(value)
+        for layer_idx, value in said.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+
+
+def _getter(name: str) -> Callable[[LayerJson], JsonValue]:
+    return lambda each: each.get(name)
+
+
+def _nth(values: JsonValue, index: int) -> JsonValue:
+    return values[index] if isinstance(values, list) and len(values) > index else None
+
+
+def _largest(values: JsonValue) -> JsonValue:
+    if not isinstance(values, dict):
+        return None
+    numbers = [value for value in values.values() if isinstance(value, int | float)]
+    return max(numbers, key=abs, default=None)

@@ -1,0 +1,79 @@
+"""What a report cannot say, and what to run so that it can. Pure."""
+
+from __future__ import annotations
+
+from ..calibrate.record import Calibration
+from .contents import Contents
+from .dial import DEGENERATE, presets, side_measures
+from .examples import examples
+from .layer_metrics import layer_metrics
+
+EXPECTED = {
+    DEGENERATE: "whether answers break",
+    "facts": "whether facts stay right",
+    "refusal": "whether it refuses more, or less",
+    "kl": "how far the model is moved",
+    "length": "whether answers grow longer",
+}
+"""Side effects that operators ask for."""
+
+
+def missing(contents: Contents) -> tuple[str, ...]:
+    """Returns plain sentences; commands stand between backticks."""
+    card, record = contents.card, contents.calibration
+    found = []
+    if record is None:
+        found.append(
+            "Not calibrated: nothing here was measured on answers, so layers and alphas are not "
+            "known to work. Run `steersman vectors calibrate` and give its record with "
+            "`--calibration`."
+            if contents.swept is None
+            else "Not calibrated: no gates, presets or alpha_max. Run `steersman vectors "
+            "calibrate` and give its record with `--calibration`."
+        )
+    else:
+        found += _of_record(record)
+    if layer_metrics(card) is None:
+        found.append(
+            "No layer metrics on the card. `steersman vectors extract` writes them, unless "
+            "`--no-metrics` leaves them out."
+        )
+    if not examples(contents):
+        found.append("No example answers. A calibration keeps them, and so does `--sweep`.")
+    if not card.recipe:
+        found.append("No recipe: the vector cannot be made again from its card.")
+    if not card.data_hash:
+        found.append("No hash of the data it was made from.")
+    if card.fingerprint is None:
+        found.append(
+            "Not bound to a base model yet: `steersman vectors import` does that. It works on the "
+            "exact model that it was made on, and on no other."
+        )
+    if not card.license:
+        found.append("No licence on the card.")
+    return tuple(found)
+
+
+def _of_record(record: Calibration) -> list[str]:
+    found = []
+    if record.why_none is not None:
+        found.append(f"No presets: {record.why_none}")
+    measured = {record.behaviour, *side_measures(record)}
+    found += [
+        f"Side effect not measured: `{measure}` ({why})."
+        for measure, why in EXPECTED.items()
+        if measure not in measured
+    ]
+    if not record.prompted:
+        found.append(
+            "Not compared with prompting, which often does as well: calibrate with a system prompt."
+        )
+    found += [
+        f"Preset `{name}` (alpha {preset.alpha:g}) held on the calibration split and not on the "
+        "held-out one; it is not on the card."
+        for name, preset in presets(record).items()
+        if not preset.confirmed
+    ]
+    if record.alpha_max is None:
+        found.append("No alpha_max: no setting passed the gates, so no alpha is known to be safe.")
+    return found

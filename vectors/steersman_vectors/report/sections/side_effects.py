@@ -1,0 +1,106 @@
+"""What else changes along the dial, against the gates."""
+
+from __future__ import annotations
+
+from .. import number_text, side_plot
+from ...calibrate.record import Gate, Point
+from ..dial import Dial, compared, gate_of, presets, side_measures, told_of, value_at
+from ..markup import Markup, el, join
+from .prose import Cell, section, table
+
+_LEAD = (
+    "Against unsteered answers to the same prompts where it says change. A gate is held by the "
+    "interval’s worse end, so that luck does not pass it."
+)
+
+
+def side_effects(dial: Dial | None) -> Markup | None:
+    """Returns the section; None without a calibration."""
+    if dial is None:
+        return None
+    measures = side_measures(dial.record)
+    if not measures:
+        return None
+    plots = [
+        el("figure", el("figcaption", *_caption(dial, measure)), drawn)
+        for measure in measures
+        if (drawn := side_plot.draw(dial, measure)) is not None
+    ]
+    return section(
+        "Side effects",
+        el("p", _LEAD),
+        _table(dial, measures),
+        el("p", "Along the whole dial, on the calibration split; dashed: the gate.", cls="note"),
+        el("div", *plots, cls="multiples"),
+    )
+
+
+def gate_text(dial: Dial, gate: Gate | None) -> str:
+    """Returns `at most 2%`, or `change at least −2 points`."""
+    if gate is None:
+        return "no gate"
+    told = told_of(dial.record, gate.measure)
+    say = number_text.change if gate.compared == "change" else number_text.figure
+    bounds = [f"at least {say(gate.at_least, told)}"] if gate.at_least is not None else []
+    bounds += [f"at most {say(gate.at_most, told)}"] if gate.at_most is not None else []
+    said = " and ".join(bounds) or "no bound"
+    return f"change {said}" if gate.compared == "change" else said
+
+
+def _caption(dial: Dial, measure: str) -> list[str]:
+    unit = number_text.unit_of(told_of(dial.record, measure))
+    what = "change" if compared(dial.record, measure) else ""
+    more = ", ".join(part for part in (what, unit) if part)
+    return [el("strong", measure), f" {more}" if more else ""]
+
+
+def _table(dial: Dial, measures: tuple[str, ...]) -> Markup:
+    record = dial.record
+    shown: list[tuple[str, Point]] = [
+        (name, preset.heldout) for name, preset in presets(record).items()
+    ]
+    where = "held-out split"
+    if not shown:
+        shown = [
+            (f"alpha {number_text.alpha(point.alpha)}", point)
+            for point in dial.points
+            if point.alpha > 0
+        ][:4]
+        where = "calibration split"
+    rows: list[list[Cell]] = []
+    for measure in measures:
+        told, base = told_of(record, measure), record.unsteered.get(measure)
+        row: list[Cell] = [
+            _named(dial, measure),
+            "–" if base is None else number_text.figure(base.value, told),
+        ]
+        row += [_cell(dial, point, measure) for _, point in shown]
+        rows.append([*row, gate_text(dial, gate_of(record, measure))])
+    head = ["", "unsteered", *(name for name, _ in shown), "gate"]
+    return join(
+        table(head, rows), el("p", f"Figures of the {where}, with 95% intervals.", cls="note")
+    )
+
+
+def _named(dial: Dial, measure: str) -> str:
+    unit = number_text.unit_of(told_of(dial.record, measure))
+    return join(measure, el("small", unit, cls="note") if unit else None, between=" ")
+
+
+def _cell(dial: Dial, point: Point, measure: str) -> Cell:
+    record, found = dial.record, point.figures.get(measure)
+    told, change = told_of(record, measure), point.changes.get(measure)
+    changes = compared(record, measure) and change is not None
+    at = value_at(record, point, measure)
+    if at is None:
+        return "–"
+    if changes:
+        interval = f"{number_text.change_estimate(at, told)}"
+        first = interval if found is None else number_text.figure(found.value, told)
+        said = join(first, None if found is None else el("small", interval))
+    else:
+        low, high = number_text.figure(at.low, told), number_text.figure(at.high, told)
+        said = join(number_text.figure(at.value, told), el("small", f"{low} to {high}"))
+    if measure not in point.failed:
+        return said
+    return join(said, el("small", "fails the gate")), {"cls": "fails"}
