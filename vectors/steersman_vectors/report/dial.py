@@ -1,4 +1,4 @@
-"""The dial as a report shows it: which layers, the points along it, and what stands beside it. Pure."""
+"""The dial as a report shows it: its layers, its points, what stands beside them. Pure."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def gate_of(record: Calibration, measure: str) -> Gate | None:
 
 
 def side_measures(record: Calibration) -> tuple[str, ...]:
-    """Returns everything measured but the behaviour: gated measures first, then as they were told."""
+    """Returns all measures but the behaviour: gated ones first, then as they were told."""
     found = dict.fromkeys(gate.measure for gate in record.gates)
     found |= dict.fromkeys(record.measures)
     for point in record.curve:

@@ -49,7 +49,7 @@ class Heat:
 
 
 def heats(contents: Contents) -> tuple[Heat, ...]:
-    """Returns the maps side by side: what was measured of the behaviour, then degenerate answers."""
+    """Returns the maps side by side: the behaviour, then degenerate answers."""
     found = []
     record, swept = contents.calibration, contents.swept
     if record is not None:

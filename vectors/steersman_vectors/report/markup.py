@@ -1,4 +1,4 @@
-"""Elements of HTML and SVG as text. Whatever is no `Markup` is escaped, so data cannot become markup.
+"""Elements of HTML and SVG as text. Whatever is no `Markup` is escaped: data stays data.
 
 What comes out is well-formed XML too, so that tests can read it with a strict parser.
 """
@@ -49,7 +49,7 @@ def _attribute(name: str) -> str:
 
 
 def _value(value: str | float | int) -> str:
-    """Returns it as text; coordinates to a tenth of a pixel, so that bytes do not depend on noise."""
+    """Returns it as text; coordinates to a tenth of a pixel, which noise does not reach."""
     if not isinstance(value, float):
         return str(value)
     shown = f"{value:.1f}".removesuffix(".0")

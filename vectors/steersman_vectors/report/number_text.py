@@ -14,7 +14,7 @@ def alpha(value: float) -> str:
 
 
 def number(value: float, digits: int = 3) -> str:
-    """Returns a number at a few significant digits, without an exponent where one can do without."""
+    """Returns a number at a few significant digits, without an exponent where that reads well."""
     shown = f"{value:.{digits}g}"
     if "e" in shown and 1e-4 <= abs(value) < 1e7:
         shown = f"{value:,.0f}" if abs(value) >= 1 else f"{value:.4f}"

@@ -1,4 +1,4 @@
-"""Calibrations with planted curves, and vectors with planted layer metrics, for tests and pictures."""
+"""Calibrations with planted curves, vectors with planted metrics: for tests and pictures."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ ANSWERS = {
     -1.0: "Parcel 66412: in transit. Delivery is expected within 3 days.",
     -0.5: "Your parcel 66412 is in transit and arrives within 3 days.",
     0.0: "Parcel 66412 is on its way. It should be with you within 3 days.",
-    0.5: "I am sorry for the wait! Your parcel 66412 is on its way to you and arrives within 3 days.",
+    0.5: "I am sorry for the wait! Your parcel 66412 is on its way and arrives within 3 days.",
     1.0: "I am so sorry that you had to wait, that must be frustrating. I have looked: your parcel "
     "66412 is on its way and will be with you within 3 days. I will keep an eye on it for you!",
     1.5: "I am so sorry, I am so sorry, I am so very sorry for you! Dear friend, your parcel 66412 "
@@ -180,7 +180,7 @@ def failing() -> Calibration:
     )
     return calibration(
         curve=curve, presets={}, alpha_max=None,
-        why_none="no setting keeps degenerate at most 4%: the best had 11.5%, up to 14.9% by chance",
+        why_none="no setting keeps degenerate at most 4%: the best had 11.5%, or up to 14.9%",
     )  # fmt: skip
 
 

@@ -20,8 +20,8 @@ def answers(contents: Contents, dial: Dial | None) -> Markup | None:
     else:
         named = {preset.alpha: name for name, preset in contents.card.presets.items()}
     lead = (
-        "The same prompts along the dial. Dashed edges are beyond alpha_max; red ones are degenerate "
-        "by the detectors that watch production, too."
+        "The same prompts along the dial. Dashed edges are beyond alpha_max; red ones are "
+        "degenerate by the detectors that watch production, too."
     )
     return section(
         "Answers along the dial", el("p", lead), *(_along(each, named) for each in found)

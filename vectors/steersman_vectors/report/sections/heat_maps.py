@@ -12,8 +12,8 @@ from ..markup import Markup, el
 from .prose import section
 
 _LEAD = (
-    "Every layer set that was tried, at every alpha. A good setting is dark on the left and pale on "
-    "the right."
+    "Every layer set that was tried, at every alpha. A good setting is dark on the left and pale "
+    "on the right."
 )
 _STRONG = 6
 """From this level on, text is in the other colour."""

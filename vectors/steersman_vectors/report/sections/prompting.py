@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from .. import number_text
 from ...calibrate.record import Estimate
+from .. import number_text
 from ..dial import Dial, letter, side_measures, told_of
 from ..markup import Markup, el
 from .prose import Cell, section, table
 
 _LEAD = (
     "The same behaviour by a system prompt alone, without the vector, on the held-out split. "
-    "Prompting costs tokens and can be talked out of; a vector is a dial and works on what the prompt "
-    "leaves open."
+    "Prompting costs tokens and can be talked out of; a vector is a dial and works on what the "
+    "prompt leaves open."
 )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .. import number_text, side_plot
 from ...calibrate.record import Gate, Point
+from .. import number_text, side_plot
 from ..dial import Dial, compared, gate_of, presets, side_measures, told_of, value_at
 from ..markup import Markup, el, join
 from .prose import Cell, section, table
