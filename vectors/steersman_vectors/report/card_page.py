@@ -47,8 +47,8 @@ def _base_model(contents: Contents) -> Iterator[str]:
         return
     yield (
         f"{code(fingerprint)}, hidden size {card.hidden_size}. On any other model, a fine-tune "
-        "of this one included, Steersman refuses it. `steersman fingerprint MODEL` prints a model's "
-        "own."
+        "of this one included, Steersman refuses it. `steersman fingerprint MODEL` prints that "
+        "of a model."
     )
 
 
