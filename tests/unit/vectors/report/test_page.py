@@ -211,18 +211,16 @@ def planted(words: str) -> Contents:
         update = {"figures": renamed(each.figures), "changes": renamed(each.changes)}
         return each.model_copy(update={**update, "layer_set": words})
 
+    strong = record.presets["strong"]
+    moved = {"calibration": point(strong.calibration), "heldout": point(strong.heldout)}
+    strong = strong.model_copy(update=moved)
     hostile = record.model_copy(
         update={
             "behaviour": words,
             "measures": renamed(record.measures),
             "unsteered": renamed(record.unsteered),
             "curve": tuple(point(each) for each in record.curve if each.layer_set == "single"),
-            "presets": {
-                words: each.model_copy(
-                    update={"calibration": point(each.calibration), "heldout": point(each.heldout)}
-                )
-                for each in record.presets.values()
-            },
+            "presets": {words: strong},
             "prompted": tuple(
                 each.model_copy(
                     update={"system_prompt": words, "figures": renamed(each.figures)}
