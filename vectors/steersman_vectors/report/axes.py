@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from .markup import Markup, el, join
 
 Spot = tuple[float, float]
 CHARACTER = 6.4
 """About the width of a letter at the plots' 12 pixels, to keep labels apart."""
+_NEAR = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +26,11 @@ class Axis:
 
     def at(self, value: float) -> float:
         """Returns the pixel of a value, no farther out than the axis reaches."""
-        held = min(max(value, self.low), self.high)
-        return self.start + (held - self.low) / (self.high - self.low) * (self.end - self.start)
+        return self.beyond(min(max(value, self.low), self.high))
+
+    def beyond(self, value: float) -> float:
+        """Returns the pixel of a value, outside of the axis too."""
+        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,36 @@ def line(spots: Sequence[Spot], cls: str) -> Markup:
 def band(lower: Sequence[Spot], upper: Sequence[Spot], cls: str) -> Markup:
     """Returns the area between two lines."""
     return el("polygon", points=_points([*lower, *reversed(upper)]), cls=cls)
+
+
+def inside(spots: Sequence[Spot], top: float, bottom: float) -> list[list[Spot]]:
+    """Returns the pieces of a line that lie between two heights, cut exactly at them."""
+    pieces: list[list[Spot]] = []
+    for one, other in pairwise(_with_crossings(spots, top, bottom)):
+        if not top - _NEAR <= (one[1] + other[1]) / 2 <= bottom + _NEAR:
+            continue
+        if pieces and pieces[-1][-1] == one:
+            pieces[-1].append(other)
+        else:
+            pieces.append([one, other])
+    return pieces
+
+
+def held(spots: Sequence[Spot], top: float, bottom: float) -> list[Spot]:
+    """Returns a line with what is beyond two heights brought back to them: an edge of a band."""
+    crossed = _with_crossings(spots, top, bottom)
+    return [(x, min(max(y, top), bottom)) for x, y in crossed]
+
+
+def _with_crossings(spots: Sequence[Spot], top: float, bottom: float) -> list[Spot]:
+    found = list(spots[:1])
+    for (x0, y0), (x1, y1) in pairwise(spots):
+        cuts = [
+            (edge - y0) / (y1 - y0) for edge in (top, bottom) if min(y0, y1) < edge < max(y0, y1)
+        ]
+        found += [(x0 + cut * (x1 - x0), y0 + cut * (y1 - y0)) for cut in sorted(cuts)]
+        found.append((x1, y1))
+    return found
 
 
 def ticks(low: float, high: float, most: int) -> list[float]:

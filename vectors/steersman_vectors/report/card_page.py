@@ -63,10 +63,10 @@ def _dosing(contents: Contents, dial: Dial | None) -> Iterator[str]:
     dose = f'"{first}"' if first is not None else "0.1"
     yield block(f'"steering": {{"vectors": {{"{card.name}": {dose}}}}}', "json")
     most = card.alpha_max if record is None else record.alpha_max
-    layers = tuple(card.layers) if dial is None or not dial.layers else dial.layers
+    layers = dial.layers if dial is not None and dial.confirmed else tuple(sorted(card.layers))
     lines = [
         f"- scale {code(card.scale)}: {SCALES[card.scale]}",
-        f"- layers {number_text.layers(layers)}",
+        f"- {number_text.layers_named(layers)}",
         f"- `alpha_max`: {'not known' if most is None else number_text.alpha(most)}",
     ]
     if record is not None:

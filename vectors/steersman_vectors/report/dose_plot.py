@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..calibrate.record import Estimate, Point
+from ..calibrate.record import ChosenPreset, Estimate, Point
 from . import number_text
 from .axes import CHARACTER, Axis, Frame, apart, band, extent, line, svg, ticks
 from .dial import DEGENERATE, Dial, gate_of, letter, told_of
 from .markup import Markup, el, join
 
-LEFT, TOP, MAIN, GAP, STRIP, BELOW = 46.0, 62.0, 230.0, 30.0, 64.0, 40.0
+LEFT, MAIN, GAP, STRIP, BELOW = 46.0, 230.0, 30.0, 64.0, 40.0
+ROW = 16.0
+"""Height of a row of labels above the plot."""
 POINT, DIAMOND = 3.5, 5.5
 
 
@@ -18,10 +20,13 @@ def draw(dial: Dial, width: float) -> Markup:
     """Returns the plot; `width` is what it is made to be read at."""
     right = width - (112.0 if width > 500 else 70.0)
     x = Axis(*_reach(dial), LEFT, right)
-    main = Frame(x, Axis(*_scale(dial), TOP + MAIN, TOP))
+    rows = _label_rows(dial, x)
+    top = ROW * (1 + max(rows.values(), default=-1)) + ROW * (dial.record.alpha_max is not None) + 8
+    main = Frame(x, Axis(*_scale(dial), top + MAIN, top))
     broken = [each for each in dial.points if DEGENERATE in each.figures]
-    bottom = TOP + MAIN
-    parts: list[str | None] = [_zone(dial, main), _main(dial, main), _beside(dial, main, width)]
+    bottom = top + MAIN
+    parts: list[str | None] = [_zone(dial, main), _main(dial, main), _references(dial, main, width)]
+    parts.append(_presets(dial, main, rows))
     if broken:
         strip = _strip_frame(dial, broken, x, bottom + GAP)
         parts.append(_strip(dial, broken, strip))
@@ -69,9 +74,9 @@ def _zone(dial: Dial, main: Frame) -> Markup | None:
     inside = end - main.x.start >= len(label) * CHARACTER
     return join(
         main.zone(0.0, most),
-        el("line", x1=end, x2=end, y1=TOP, y2=TOP + MAIN, cls="zone-end"),
+        el("line", x1=end, x2=end, y1=main.y.end, y2=main.y.start, cls="zone-end"),
         el(
-            "text", label, x=end if inside else main.x.at(0.0), y=16,
+            "text", label, x=end if inside else main.x.at(0.0), y=12.0,
             cls="zone-label end" if inside else "zone-label",
         ),
     )  # fmt: skip
@@ -97,10 +102,6 @@ def _curve(frame: Frame, found: Sequence[tuple[float, Estimate]], kind: str) -> 
     return join(band(lower, upper, f"band {kind}"), line(middle, f"curve {kind}"))
 
 
-def _beside(dial: Dial, main: Frame, width: float) -> Markup:
-    return join(_references(dial, main, width), _presets(dial, main))
-
-
 def _references(dial: Dial, main: Frame, width: float) -> Markup:
     """Returns lines for what does not depend on alpha: unsteered, and each system prompt."""
     record, told = dial.record, dial.told
@@ -111,7 +112,7 @@ def _references(dial: Dial, main: Frame, width: float) -> Markup:
         if record.behaviour in each.figures:
             lines.append((f"prompt {letter(index)}", each.figures[record.behaviour], "prompted"))
     wanted = [main.y.at(found.value) for _, found, _ in lines]
-    places = apart(wanted, 15.0, TOP + 4, TOP + MAIN - 2)
+    places = apart(wanted, 15.0, main.y.end + 4, main.y.start - 2)
     parts = []
     for (label, found, cls), place in zip(lines, places, strict=True):
         if width > 500:
@@ -121,20 +122,36 @@ def _references(dial: Dial, main: Frame, width: float) -> Markup:
     return join(*parts)
 
 
-def _presets(dial: Dial, main: Frame) -> Markup:
-    behaviour, parts = dial.record.behaviour, []
-    reached = [-1e9, -1e9]  # where the last label of either row ends
+def _label_rows(dial: Dial, x: Axis) -> dict[str, int]:
+    """Returns the row above the plot in which each preset's name has room, 0 the lowest."""
+    rows: dict[str, int] = {}
+    ends: list[float] = []
     named = sorted(dial.record.presets.items(), key=lambda item: item[1].alpha)
     for name, preset in named:
-        found = preset.heldout.figures.get(behaviour)
-        if found is None:
+        if dial.record.behaviour not in preset.heldout.figures:
             continue
+        half = len(_label(name, preset)) * CHARACTER / 2 + 4
+        at = x.at(preset.alpha)
+        free = [row for row, end in enumerate(ends) if at - half >= end]
+        row = free[0] if free else len(ends)
+        ends[row : row + 1] = [at + half]
+        rows[name] = row
+    return rows
+
+
+def _label(name: str, preset: ChosenPreset) -> str:
+    short = name if len(name) <= 24 else f"{name[:23]}…"
+    return short if preset.confirmed else f"{short} (not held)"
+
+
+def _presets(dial: Dial, main: Frame, rows: dict[str, int]) -> Markup:
+    parts = []
+    for name in rows:
+        preset = dial.record.presets[name]
+        found = preset.heldout.figures[dial.record.behaviour]
         x, y = main.spot(preset.alpha, found.value)
-        label = name if preset.confirmed else f"{name} (not held)"
-        half = len(label) * CHARACTER / 2 + 4
-        row = 0 if x - half >= reached[0] or x - half < reached[1] else 1
-        reached[row] = x + half
-        top = TOP - 8 - 15 * row
+        label = _label(name, preset)
+        top = main.y.end - 6 - ROW * rows[name]
         low, high = main.y.at(found.low), main.y.at(found.high)
         cls = "preset" if preset.confirmed else "preset failed"
         diamond = " ".join(
@@ -142,7 +159,7 @@ def _presets(dial: Dial, main: Frame) -> Markup:
             for dx, dy in ((0, -DIAMOND), (DIAMOND, 0), (0, DIAMOND), (-DIAMOND, 0))
         )
         parts += [
-            el("line", x1=x, x2=x, y1=top + 3, y2=TOP + MAIN, cls="preset-line"),
+            el("line", x1=x, x2=x, y1=top + 3, y2=main.y.start, cls="preset-line"),
             el("line", x1=x, x2=x, y1=low, y2=high, cls=f"{cls} bar"),
             el("polygon", points=diamond, cls=f"{cls} mark"),
             el("text", label, x=x, y=top, cls="preset-label middle"),

@@ -79,7 +79,7 @@ def layer_metrics(card: VectorCard) -> LayerMetrics | None:
         ),
         LayerSeries(
             "interference",
-            "cosine with the most alike other vector",
+            _alike(by_layer),
             _numbers(by_layer, lambda each: _largest(each.get("interference"))),
         ),
     ]
@@ -116,6 +116,17 @@ def _getter(name: str) -> Callable[[LayerJson], JsonValue]:
 
 def _nth(values: JsonValue, index: int) -> JsonValue:
     return values[index] if isinstance(values, list) and len(values) > index else None
+
+
+def _alike(by_layer: Mapping[int, LayerJson]) -> str:
+    """Returns whose cosine is shown: of the other vectors, the most alike at each layer."""
+    names = []
+    for each in by_layer.values():
+        found, most = each.get("interference"), _largest(each.get("interference"))
+        if isinstance(found, dict) and most is not None:
+            names += [name for name, value in found.items() if value == most]
+    (only, *others) = dict.fromkeys(names) or [""]
+    return f"cosine with {only}" if not others else "cosine with the most alike other vector"
 
 
 def _largest(values: JsonValue) -> JsonValue:

@@ -31,7 +31,9 @@ def verdict(contents: Contents) -> Verdict:
     dial = dial_of(record)
     if not dial.confirmed:
         why = record.why_none or "no preset held on the held-out split."
-        return Verdict("no presets", "Passed no gate: published without presets", (why,))
+        return Verdict(
+            "no presets", "Passed no gate: published without presets", (f"No presets: {why}",)
+        )
     count = len(dial.confirmed)
     label = f"Calibrated: {count} preset{'s' if count > 1 else ''} held"
     return Verdict("calibrated", label, (_effect(dial), _prompting(dial)))

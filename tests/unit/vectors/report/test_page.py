@@ -127,12 +127,18 @@ def test_side_effects_and_prompting_have_every_figure() -> None:
     beside = {row[0]: row for row in table(found["Beside prompting"])}
     for measure in side_measures(record):
         told = record.measures[measure]
-        assert number(effects[measure][1]) == pytest.approx(
+        assert number(effects[measure][2]) == pytest.approx(
             record.unsteered[measure].value, abs=0.006, rel=0.01
         )
-        for column, preset in enumerate(record.presets.values(), 2):
-            shown = number_text.figure(preset.heldout.figures[measure].value, told)
+        for column, preset in enumerate(record.presets.values(), 3):
+            now = preset.heldout.figures[measure]
+            shown = number_text.estimate_parts(now, told)[0]
+            assert number(shown) == pytest.approx(now.value, abs=0.051, rel=0.02)
             assert effects[measure][column].startswith(shown)
+            change = preset.heldout.changes.get(measure)
+            if change is not None and measure != "degenerate":
+                low, high = number_text.change_parts(change, told)[1:]
+                assert effects[measure][column].endswith(f"{low} to {high}")
     for index, each in enumerate(record.prompted):
         row = beside[f"prompt {letter(index)}"]
         assert number(row[1]) == pytest.approx(each.figures["warm"].value, abs=0.00051)

@@ -20,7 +20,7 @@ def dose(dial: Dial | None) -> Markup | None:
     count = record.prompts.get("calibration")
     on = "" if count is None else f" of {count:,} prompts"
     lead = (
-        f"{measured} by alpha at layers {number_text.layers(dial.layers)} ({dial.layer_set}), on "
+        f"{measured} by alpha at {number_text.layers_named(dial.layers)} ({dial.layer_set}), on "
         f"the calibration split{on}. The band is the 95% interval."
     )
     return section(

@@ -35,8 +35,9 @@ def head(contents: Contents, dial: Dial | None, said: Verdict) -> Markup:
 def _tiles(contents: Contents, dial: Dial | None) -> list[Markup]:
     card, record = contents.card, contents.calibration
     most = card.alpha_max if record is None else record.alpha_max
-    layers = tuple(card.layers) if dial is None or not dial.layers else dial.layers
-    rule = None if dial is None else dial.layer_set
+    chosen = dial is not None and dial.confirmed
+    layers = dial.layers if dial is not None and chosen else tuple(sorted(card.layers))
+    rule = dial.layer_set if dial is not None and chosen else None
     tiles = [
         _tile(
             "alpha_max", "not known" if most is None else number_text.alpha(most),

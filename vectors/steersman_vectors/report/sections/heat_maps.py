@@ -12,11 +12,13 @@ from ..markup import Markup, el
 from .prose import section
 
 _LEAD = (
-    "Every layer set that was tried, at every alpha. A good setting is dark on the left and pale "
-    "on the right."
+    "Every layer set that was tried, at every alpha. A good setting is strong in colour on the left "
+    "and faint on the right."
 )
-_STRONG = 6
+_STRONG = 7
 """From this level on, text is in the other colour."""
+_SIDE_BY_SIDE = 11
+"""Alphas at most for which two maps fit beside each other."""
 
 
 def heat_maps(contents: Contents, dial: Dial | None) -> Markup | None:
@@ -25,10 +27,15 @@ def heat_maps(contents: Contents, dial: Dial | None) -> Markup | None:
     if not found:
         return None
     lead = _LEAD if len({heat.measure for heat in found}) > 1 else (
-        "Every layer set that was tried, at every alpha. Pale is good."
+        "Every layer set that was tried, at every alpha. Faint is good."
     )  # fmt: skip
+    few = all(len(heat.alphas) <= _SIDE_BY_SIDE for heat in found)
     groups = [
-        el("div", *(_map(heat, dial) for heat in found if heat.source == source), cls="pair")
+        el(
+            "div",
+            *(_map(heat, dial) for heat in found if heat.source == source),
+            cls="pair" if few else "pair stacked",
+        )
         for source in ("calibration", "sweep")
         if any(heat.source == source for heat in found)
     ]
@@ -61,7 +68,7 @@ def _row(
 ) -> Markup:
     rule, layers = row
     written = number_text.layers(layers)
-    small = None if written == rule else el("small", written)
+    small = None if written.replace(" ", "") == rule else el("small", written)
     cells = [
         _cell(heat, value, _is_chosen(row, alpha, dial))
         for alpha, value in zip(heat.alphas, values, strict=True)

@@ -35,7 +35,7 @@ def _key(found: LayerMetrics, marked: tuple[int, ...], chosen: tuple[int, ...]) 
     parts: list[str] = []
     if marked:
         parts += [
-            el("span", cls="key stripe"), f"steered: layers {number_text.layers(marked)}. "
+            el("span", cls="key stripe"), f"steered: {number_text.layers_named(marked)}. "
         ]  # fmt: skip
     elif chosen:
         parts.append("The vector acts at every layer shown. ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...calibrate.record import Estimate
 from .. import number_text
 from ..dial import Dial, letter, side_measures, told_of
-from ..markup import Markup, el
+from ..markup import Markup, el, join
 from .prose import Cell, section, table
 
 _LEAD = (
@@ -43,6 +43,5 @@ def _cell(dial: Dial, found: Estimate | None, measure: str) -> Cell:
     if found is None:
         return "–"
     told = told_of(dial.record, measure)
-    low, high = number_text.figure(found.low, told), number_text.figure(found.high, told)
-    small = el("small", f"{low} to {high}")
-    return Markup(el("span", number_text.figure(found.value, told)) + small)
+    value, low, high = number_text.estimate_parts(found, told)
+    return join(value, el("small", f"{low} to {high}"))

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from ...calibrate.record import Gate, Point
 from .. import number_text, side_plot
-from ..dial import Dial, compared, gate_of, presets, side_measures, told_of, value_at
+from ..dial import DEGENERATE, Dial, compared, gate_of, presets, side_measures, told_of, value_at
 from ..markup import Markup, el, join
 from .prose import Cell, section, table
 
 _LEAD = (
     "Against unsteered answers to the same prompts where it says change. A gate is held by the "
     "interval’s worse end, so that luck does not pass it."
+)
+
+_ALONG = (
+    "Along the whole dial, on the calibration split; dashed: the gate. Curves leave the picture "
+    "where they are far beyond it."
 )
 
 
@@ -24,13 +29,14 @@ def side_effects(dial: Dial | None) -> Markup | None:
     plots = [
         el("figure", el("figcaption", *_caption(dial, measure)), drawn)
         for measure in measures
-        if (drawn := side_plot.draw(dial, measure)) is not None
+        if measure != DEGENERATE  # drawn under the curve already
+        and (drawn := side_plot.draw(dial, measure)) is not None
     ]
     return section(
         "Side effects",
         el("p", _LEAD),
         _table(dial, measures),
-        el("p", "Along the whole dial, on the calibration split; dashed: the gate.", cls="note"),
+        el("p", _ALONG, cls="note"),
         el("div", *plots, cls="multiples"),
     )
 
@@ -72,11 +78,12 @@ def _table(dial: Dial, measures: tuple[str, ...]) -> Markup:
         told, base = told_of(record, measure), record.unsteered.get(measure)
         row: list[Cell] = [
             _named(dial, measure),
+            (gate_text(dial, gate_of(record, measure)), {"cls": "gate"}),
             "–" if base is None else number_text.figure(base.value, told),
         ]
         row += [_cell(dial, point, measure) for _, point in shown]
-        rows.append([*row, gate_text(dial, gate_of(record, measure))])
-    head = ["", "unsteered", *(name for name, _ in shown), "gate"]
+        rows.append(row)
+    head = ["", "gate", "unsteered", *(name for name, _ in shown)]
     return join(
         table(head, rows), el("p", f"Figures of the {where}, with 95% intervals.", cls="note")
     )
@@ -95,12 +102,13 @@ def _cell(dial: Dial, point: Point, measure: str) -> Cell:
     if at is None:
         return "–"
     if changes:
-        interval = f"{number_text.change_estimate(at, told)}"
-        first = interval if found is None else number_text.figure(found.value, told)
-        said = join(first, None if found is None else el("small", interval))
+        moved, low, high = number_text.change_parts(at, told)
+        now = moved if found is None else number_text.estimate_parts(found, told)[0]
+        said = join(now, None if found is None else el("small", moved))
     else:
-        low, high = number_text.figure(at.low, told), number_text.figure(at.high, told)
-        said = join(number_text.figure(at.value, told), el("small", f"{low} to {high}"))
+        now, low, high = number_text.estimate_parts(at, told)
+        said = join(now)
+    said = join(said, el("small", f"{low} to {high}"))
     if measure not in point.failed:
         return said
     return join(said, el("small", "fails the gate")), {"cls": "fails"}
