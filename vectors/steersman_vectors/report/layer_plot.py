@@ -29,7 +29,7 @@ def draw(series: LayerSeries, layers: tuple[int, ...], chosen: Iterable[int]) ->
         return number_text.figure(value, _SHARE) if series.percent else number_text.number(value)
 
     marked = [layer_idx for layer_idx in chosen if layer_idx in series.values]
-    parts = [_stripe(frame, layer_idx) for layer_idx in marked]
+    parts: list[str | None] = [_stripe(frame, layer_idx) for layer_idx in marked]
     parts.append(frame.grid(ticks(low, high, 4), say))
     if series.threshold is not None:
         parts.append(frame.across(series.threshold, "bound"))

@@ -93,7 +93,7 @@ def _decimals(found: Estimate) -> int:
     """Returns how many decimals show two digits of half the interval."""
     half = (found.high - found.low) / 2
     if not 0 < half < math.inf:
-        half = abs(found.value) / 100 or 1.0
+        half = abs(found.value) / 10 or 1.0
     return min(max(1 - math.floor(math.log10(half)), 0), 6)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,7 +30,7 @@ def test_ticks_are_round_within_and_not_too_many(low: float, span: float, most: 
 def test_labels_keep_apart_and_in_order(wanted: list[float]) -> None:
     placed = apart(wanted, 15.0, 0.0, 200.0)
     inward = sorted(placed)
-    assert all(b - a >= 15.0 - 1e-9 for a, b in zip(inward, inward[1:], strict=False))
+    assert all(b - a >= 15.0 - 1e-9 for a, b in pairwise(inward))
     assert all(-1e-9 <= place <= 200.0 + 1e-9 for place in placed)
     order = sorted(range(len(wanted)), key=lambda index: (wanted[index], index))
     assert [placed[index] for index in order] == inward

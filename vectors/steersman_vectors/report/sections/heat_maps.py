@@ -12,8 +12,8 @@ from ..markup import Markup, el
 from .prose import section
 
 _LEAD = (
-    "Every layer set that was tried, at every alpha. A good setting is strong in colour on the left "
-    "and faint on the right."
+    "Every layer set that was tried, at every alpha. A good setting is strong in colour on the "
+    "left and faint on the right."
 )
 _STRONG = 7
 """From this level on, text is in the other colour."""
