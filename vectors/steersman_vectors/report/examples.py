@@ -10,6 +10,8 @@ from .contents import Contents, Swept
 
 MAX_PROMPTS = 3
 MAX_CHARS = 700
+_Told = dict[str, list[tuple[float, str]]]
+"""By prompt: alpha and answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,17 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
+class Examples:
+    """What a report shows of answers."""
+
+    prompts: tuple[Along, ...] = ()
+    layers: tuple[int, ...] = ()
+    """Where a sweep's answers were steered; empty for those of a calibration."""
+    most: float | None = None
+    """`alpha_max`, where it is known."""
+
+
+@dataclass(frozen=True, slots=True)
 class Along:
     """One prompt, answered along the dial."""
 
@@ -35,30 +48,33 @@ class Along:
     """By alpha."""
 
 
-def examples(contents: Contents) -> tuple[Along, ...]:
+def examples(contents: Contents) -> Examples:
     """Returns those of the calibration; without any, the first prompts of the sweep."""
     record = contents.calibration
     most = contents.card.alpha_max if record is None else record.alpha_max
+    layers: tuple[int, ...] = ()
     if record is not None and record.examples:
         told = _of_record(record)
     elif contents.swept is not None:
-        told = _of_sweep(contents.swept, contents.card.name)
+        layers, told = _of_sweep(contents.swept, contents.card.name)
     else:
-        return ()
-    return tuple(
+        return Examples()
+    prompts = tuple(
         Along(prompt, tuple(_shown(prompt, alpha, text, most) for alpha, text in sorted(answers)))
         for prompt, answers in told.items()
     )
+    return Examples(prompts, layers, most)
 
 
-def _of_record(record: Calibration) -> dict[str, list[tuple[float, str]]]:
+def _of_record(record: Calibration) -> _Told:
     found: dict[str, list[tuple[float, str]]] = {}
     for example in record.examples:
         found.setdefault(example.prompt, []).append((example.alpha, example.text))
     return found
 
 
-def _of_sweep(swept: Swept, vector: str) -> dict[str, list[tuple[float, str]]]:
+def _of_sweep(swept: Swept, vector: str) -> tuple[tuple[int, ...], _Told]:
+    """Returns the fewest layers that were swept, and the answers to the first prompts there."""
     prompts = {prompt.id: prompt.asked for prompt in swept.results.grid.prompts[:MAX_PROMPTS]}
     rows = [
         row for row in swept.results.rows.values()
@@ -70,7 +86,7 @@ def _of_sweep(swept: Swept, vector: str) -> dict[str, list[tuple[float, str]]]:
     for row in rows:
         if row.vector is None or row.layers == layers:
             found.setdefault(prompts[row.prompt], []).append((row.alpha, row.text))
-    return found
+    return layers, found
 
 
 def _shown(prompt: str, alpha: float, text: str, most: float | None) -> Shown:

@@ -23,6 +23,8 @@ class LayerSeries:
     values: Series
     threshold: float | None = None
     """Where it begins to be good or bad."""
+    from_zero: bool = False
+    """Whether its axis begins at 0: for magnitudes."""
     null_mean: Series = field(default_factory=dict)
     null_95: Series = field(default_factory=dict)
     """Of the probe: what chance gives."""
@@ -40,13 +42,14 @@ class LayerMetrics:
     """What else the card's `quality` says."""
 
 
-_PLAIN: tuple[tuple[str, str, float | None, bool], ...] = (
-    ("consistency", "do pairs agree on the direction?", None, False),
-    ("stability", "cosine of halves; below 0.9, write more pairs", 0.9, False),
-    ("snr", "signal over the spread of strengths", None, False),
-    ("normalisation", "below 0.9, a few long differences decide", 0.9, False),
-    ("relative_norm", "grows with depth: no guide to a layer", None, False),
-    ("adjacent_cosine", "low where the concept forms", None, False),
+_MAGNITUDES = frozenset({"snr", "relative_norm"})
+_PLAIN: tuple[tuple[str, str, float | None], ...] = (
+    ("consistency", "do pairs agree on the direction?", None),
+    ("stability", "cosine of halves; below 0.9, write more pairs", 0.9),
+    ("snr", "signal over the spread of strengths", None),
+    ("normalisation", "below 0.9, a few long differences decide", 0.9),
+    ("relative_norm", "grows with depth: no guide to a layer", None),
+    ("adjacent_cosine", "low where the concept forms", None),
 )
 
 
@@ -67,9 +70,13 @@ def layer_metrics(card: VectorCard) -> LayerMetrics | None:
         ),
         *(
             LayerSeries(
-                name, said, _numbers(by_layer, _getter(name)), threshold=threshold, percent=percent
+                name,
+                said,
+                _numbers(by_layer, _getter(name)),
+                threshold=threshold,
+                from_zero=name in _MAGNITUDES,
             )
-            for name, said, threshold, percent in _PLAIN
+            for name, said, threshold in _PLAIN
         ),
         LayerSeries(
             "explained_variance PC1",

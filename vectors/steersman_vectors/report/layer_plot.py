@@ -12,13 +12,22 @@ from .markup import Markup, el, join
 WIDTH, HEIGHT = 260.0, 144.0
 LEFT, RIGHT, TOP, BOTTOM = 42.0, 252.0, 10.0, 116.0
 
+LEAST = 0.2
+"""The shortest range of an axis of cosines and shares."""
+
 
 def draw(series: LayerSeries, layers: tuple[int, ...], chosen: Iterable[int]) -> Markup:
     """Returns the plot over all layers that were measured."""
     found = sorted(series.values.items())
     ends = [*series.values.values(), *series.null_mean.values(), *series.null_95.values()]
     around = [] if series.threshold is None else [series.threshold]
+    if series.from_zero:
+        around.append(0.0)
+    else:  # so that a difference of a thousandth does not look like a hill
+        short = max(0.0, LEAST - (max(ends) - min(ends))) / 2
+        around += [min(ends) - short, max(ends) + short]
     low, high = extent(ends, around=around)
+    low = max(low, 0.0) if series.from_zero else low
     if series.percent or max(map(abs, ends)) <= 1:
         high = min(high, 1.02)
     reach = max(0.5, 0.02 * (layers[-1] - layers[0]))

@@ -23,14 +23,7 @@ def missing(contents: Contents) -> tuple[str, ...]:
     card, record = contents.card, contents.calibration
     found = []
     if record is None:
-        found.append(
-            "Not calibrated: nothing here was measured on answers, so layers and alphas are not "
-            "known to work. Run `steersman vectors calibrate` and give its record with "
-            "`--calibration`."
-            if contents.swept is None
-            else "Not calibrated: no gates, presets or alpha_max. Run `steersman vectors "
-            "calibrate` and give its record with `--calibration`."
-        )
+        found.append(_without_record(contents))
     else:
         found += _of_record(record)
     if layer_metrics(card) is None:
@@ -38,7 +31,7 @@ def missing(contents: Contents) -> tuple[str, ...]:
             "No layer metrics on the card. `steersman vectors extract` writes them, unless "
             "`--no-metrics` leaves them out."
         )
-    if not examples(contents):
+    if not examples(contents).prompts:
         found.append("No example answers. A calibration keeps them, and so does `--sweep`.")
     if not card.recipe:
         found.append("No recipe: the vector cannot be made again from its card.")
@@ -52,6 +45,22 @@ def missing(contents: Contents) -> tuple[str, ...]:
     if not card.license:
         found.append("No licence on the card.")
     return tuple(found)
+
+
+def _without_record(contents: Contents) -> str:
+    give = "Run `steersman vectors calibrate` and give its record with `--calibration`."
+    if contents.card.presets:
+        return (
+            "The calibration's record was not given: of the presets there is what the card says, "
+            "and no curve, no side effects along it, no comparison with prompting. Add "
+            "`--calibration`."
+        )
+    if contents.swept is None:
+        return (
+            "Not calibrated: nothing here was measured on answers, so layers and alphas are not "
+            f"known to work. {give}"
+        )
+    return f"Not calibrated: no gates, presets or alpha_max. {give}"
 
 
 def _of_record(record: Calibration) -> list[str]:

@@ -14,7 +14,7 @@ from .dial import DEGENERATE, Dial, best_prompt, dial_of, letter, told_of
 class Verdict:
     """A vector's standing."""
 
-    standing: Literal["calibrated", "no presets", "not calibrated"]
+    standing: Literal["calibrated", "no presets", "no record", "not calibrated"]
     label: str
     sentences: tuple[str, ...]
 
@@ -22,6 +22,12 @@ class Verdict:
 def verdict(contents: Contents) -> Verdict:
     """Returns where the vector stands."""
     record = contents.calibration
+    if record is None and contents.card.presets:
+        return Verdict(
+            "no record",
+            "Presets without their record",
+            ("The card has presets; the calibration that they come from was not given.",),
+        )
     if record is None:
         return Verdict(
             "not calibrated",

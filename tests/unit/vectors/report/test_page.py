@@ -205,6 +205,17 @@ def test_without_a_calibration_the_page_says_what_to_run() -> None:
     assert set(sections(tree)) == {"Layers before steering", "What is missing", "How it was made"}
 
 
+def test_presets_without_their_record_are_told_as_the_card_has_them() -> None:
+    presets = {
+        "low": {"alpha": 0.25, "evidence": {"warm": {"mean": 0.64, "error": 0.01}, "n": 3000}}
+    }
+    tree = read(contents(None, samples.vector(presets=presets, alpha_max=1.0)))
+    (status,) = of_class(tree, "status")
+    assert text(status) == "Presets without their record"
+    assert table(sections(tree)["Presets"])[1] == ["low", "0.25", "warm 0.64 ± 0.01; n 3,000"]
+    assert "record was not given" in text(sections(tree)["What is missing"])
+
+
 def planted(words: str) -> Contents:
     """Returns contents whose every free text is these words."""
     record = samples.calibration()

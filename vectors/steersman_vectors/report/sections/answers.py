@@ -13,19 +13,18 @@ from .prose import section
 def answers(contents: Contents, dial: Dial | None) -> Markup | None:
     """Returns the section; None where no answers were kept."""
     found = examples(contents)
-    if not found:
+    if not found.prompts:
         return None
     if dial is not None:
         named = {each.alpha: name for name, each in dial.confirmed.items()}
     else:
         named = {preset.alpha: name for name, preset in contents.card.presets.items()}
-    lead = (
-        "The same prompts along the dial. Dashed edges are beyond alpha_max; red ones are "
-        "degenerate by the detectors that watch production, too."
-    )
-    return section(
-        "Answers along the dial", el("p", lead), *(_along(each, named) for each in found)
-    )
+    where = f" at {number_text.layers_named(found.layers)}, from the sweep" if found.layers else ""
+    lead = f"The same prompts along the dial{where}. "
+    lead += "Dashed edges are beyond alpha_max. " if found.most is not None else ""
+    lead += "Red edges are degenerate, by the detectors that watch production, too."
+    answered = (_along(each, named) for each in found.prompts)
+    return section("Answers along the dial", el("p", lead), *answered)
 
 
 def _along(along: Along, named: dict[float, str]) -> Markup:

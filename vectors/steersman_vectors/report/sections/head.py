@@ -9,7 +9,7 @@ from ..markup import Markup, el, join
 from ..verdict import Verdict
 from .prose import prose
 
-_TONE = {"calibrated": "good", "no presets": "bad", "not calibrated": "open"}
+_TONE = {"calibrated": "good", "no presets": "bad", "no record": "open", "not calibrated": "open"}
 SCALES = {
     "raw": "alpha × the undivided difference",
     "unit": "alpha itself",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from ...schedule import AnySchedule
+from .. import number_text
 from ..contents import Contents
 from ..markup import Markup, el
 from .prose import section
@@ -33,7 +34,6 @@ def making(contents: Contents) -> Markup:
 def made(contents: Contents) -> dict[str, str]:
     """Returns what is known of the making: for the page and the card."""
     card, record = contents.card, contents.calibration
-    layers = ", ".join(map(str, sorted(card.layers)))
     found = {
         "method": card.method,
         "vector": contents.digest,
@@ -41,7 +41,7 @@ def made(contents: Contents) -> dict[str, str]:
         "data": card.data_hash,
         "chat template": card.chat_template_hash,
         "hidden size": str(card.hidden_size),
-        "directions at": f"layers {layers}",
+        "directions at": number_text.layers_named(tuple(card.layers)),
         "licence": card.license,
     }
     if record is not None:
