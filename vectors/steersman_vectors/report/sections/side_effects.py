@@ -54,8 +54,9 @@ def gate_text(dial: Dial, gate: Gate | None) -> str:
 
 
 def _caption(dial: Dial, measure: str) -> list[str]:
-    unit = number_text.unit_of(told_of(dial.record, measure))
-    what = "change" if compared(dial.record, measure) else ""
+    told, changes = told_of(dial.record, measure), compared(dial.record, measure)
+    unit = "points" if changes and told.unit == "share" else number_text.unit_of(told)
+    what = "change" if changes else ""
     more = ", ".join(part for part in (what, unit) if part)
     return [el("strong", measure), f" {more}" if more else ""]
 
