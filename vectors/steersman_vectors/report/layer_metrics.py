@@ -42,6 +42,9 @@ class LayerMetrics:
     """What else the card's `quality` says."""
 
 
+_DIGITS = 4
+"""Of a layer_idx."""
+_HUGE = 1e12
 _MAGNITUDES = frozenset({"snr", "relative_norm"})
 _PLAIN: tuple[tuple[str, str, float | None], ...] = (
     ("consistency", "do pairs agree on the direction?", None),
@@ -104,17 +107,20 @@ def _by_layer(found: Mapping[str, JsonValue]) -> dict[int, LayerJson]:
     return {
         int(key): value
         for key, value in found.items()
-        if key.isascii() and key.isdigit() and isinstance(value, dict)
+        if key.isascii() and key.isdigit() and len(key) <= _DIGITS and isinstance(value, dict)
     }
 
 
 def _numbers(by_layer: Mapping[int, LayerJson], get: Callable[[LayerJson], JsonValue]) -> Series:
-    said = {layer_idx: get(by_layer[layer_idx]) for layer_idx in sorted(by_layer)}
-    return {
-        layer_idx: float(value)
-        for layer_idx, value in said.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    }
+    said = {layer_idx: _number(get(by_layer[layer_idx])) for layer_idx in sorted(by_layer)}
+    return {layer_idx: value for layer_idx, value in said.items() if value is not None}
+
+
+def _number(value: JsonValue) -> float | None:
+    """Returns a number of a size that a metric can have; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if abs(value) < _HUGE else None
 
 
 def _getter(name: str) -> Callable[[LayerJson], JsonValue]:
@@ -139,5 +145,5 @@ def _alike(by_layer: Mapping[int, LayerJson]) -> str:
 def _largest(values: JsonValue) -> JsonValue:
     if not isinstance(values, dict):
         return None
-    numbers = [value for value in values.values() if isinstance(value, int | float)]
+    numbers = [number for value in values.values() if (number := _number(value)) is not None]
     return max(numbers, key=abs, default=None)

@@ -91,3 +91,26 @@ def test_any_record_can_be_shown(fields: dict[str, Any]) -> None:
                 assert -0.1 <= at_x <= width + 0.1
                 assert -0.1 <= at_y <= height + 0.1
     assert card_page(contents(record))
+
+
+KEYS = st.text(max_size=4)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.just(10**400) | VALUES | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=8,
+)  # fmt: skip
+METRICS = ("probe_accuracy", "probe_null_mean", "probe_null_95", "snr", "stability", "interference")
+LAYERS = st.dictionaries(
+    st.integers(0, 40).map(str) | st.text(max_size=3) | st.just("9" * 5000),
+    st.dictionaries(st.sampled_from(METRICS), VALUES | JSON, max_size=6) | JSON,
+    max_size=6,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.fixed_dictionaries({}, optional={"layers": LAYERS | JSON, "try_first": JSON, "2": JSON}))
+def test_any_quality_on_a_card_can_be_shown(quality: dict[str, Any]) -> None:
+    presets = {"low": {"alpha": 0.5, "evidence": quality}}
+    made = contents(None, samples.vector(quality=quality, presets=presets, recipe=quality))
+    assert read(made) is not None
+    assert card_page(made)

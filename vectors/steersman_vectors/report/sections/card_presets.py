@@ -39,7 +39,7 @@ def _text(value: JsonValue) -> str:
         case bool() | None:
             return str(value).lower() if value is not None else ""
         case int() | float():
-            return number_text.number(float(value))
+            return number_text.number(float(value)) if abs(value) < 1e300 else "huge"
         case str():
             return value
         case list():
