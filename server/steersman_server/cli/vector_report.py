@@ -20,14 +20,15 @@ follows the reader's light or dark setting, and prints. It shows the layer
 metrics that extraction wrote to V; with --calibration, which
 `steersman vectors calibrate` writes, dose and response with the safe zone,
 side effects, prompting beside it and answers along the dial; with --sweep and
---scores, layers against alphas. What was not measured is said, and what to run.
+--scores, layers against alphas. A calibrated vector keeps the metrics of its
+own layers; --extracted gives those of all. What was not measured is said, and what to run.
 
 Examples:
 
   steersman vectors report warm.safetensors --out warm.html
 
-  steersman vectors report warm.safetensors --calibration warm.calibration.json
-  --out warm.html --card CARD.md
+  steersman vectors report warm-dial.safetensors --extracted warm.safetensors
+  --calibration warm-dial.calibration.json --out warm.html --card CARD.md
 
   steersman vectors report warm.safetensors --sweep warm.jsonl
   --scores scores.jsonl --out warm.html --json
@@ -58,6 +59,14 @@ def register(vectors: typer.Typer) -> None:
             Path | None, typer.Option(metavar="FILE", help="What judges said of that sweep.",
                                       callback=_home),
         ] = None,
+        extracted: Annotated[
+            Path | None,
+            typer.Option(
+                metavar="FILE",
+                help="The vector as it was extracted, with the metrics of all its layers.",
+                callback=_home,
+            ),
+        ] = None,
         card: Annotated[
             Path | None, typer.Option(metavar="FILE", help="The card, as Markdown.",
                                       callback=_home),
@@ -70,7 +79,9 @@ def register(vectors: typer.Typer) -> None:
         from steersman_vectors.report.page import page
         from steersman_vectors.report.write import write
 
-        contents = gather(file, calibration=calibration, sweep=sweep, scores=scores)
+        contents = gather(
+            file, calibration=calibration, sweep=sweep, scores=scores, extracted=extracted
+        )
         write(out, page(contents), "out")
         if card is not None:
             write(card, card_page(contents), "card")

@@ -154,6 +154,11 @@ def extent(values: Iterable[float], *, around: Iterable[float] = ()) -> tuple[fl
     return low - air, high + air
 
 
+def opened(low: float, high: float) -> tuple[float, float]:
+    """Returns the range, or one around its end where nothing is left of it."""
+    return (low, high) if low < high else (high - 0.5, high + 0.5)
+
+
 def apart(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
     """Returns the positions of labels, moved so that they are a gap apart and within the ends."""
     order = sorted(range(len(wanted)), key=lambda index: (wanted[index], index))

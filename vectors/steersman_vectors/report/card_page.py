@@ -12,6 +12,7 @@ from .markdown import block, code, plain, sentence, table
 from .missing import missing
 from .sections.card_presets import evidence_text
 from .sections.head import SCALES
+from .sections.joint import joint_rows
 from .sections.making import made
 from .sections.side_effects import gate_text
 from .verdict import verdict
@@ -34,6 +35,7 @@ def _parts(contents: Contents, dial: Dial | None) -> Iterator[str]:
     yield from _dosing(contents, dial)
     if dial is not None:
         yield from _evidence(dial)
+    yield from _together(contents)
     yield from _limits(contents)
     yield from _making(contents)
 
@@ -138,6 +140,15 @@ def _side_effects(dial: Dial) -> Iterator[str]:
     )
 
 
+def _together(contents: Contents) -> Iterator[str]:
+    rows = joint_rows(contents)
+    if not rows:
+        return
+    yield "## Beside other vectors"
+    head = (code(contents.card.name), "with", "against each alone", "half", "gates failed")
+    yield table(head, [[plain(cell) for cell in row if isinstance(cell, str)] for row in rows])
+
+
 def _limits(contents: Contents) -> Iterator[str]:
     yield "## Limits"
     lines = [
@@ -161,7 +172,7 @@ def _making(contents: Contents) -> Iterator[str]:
             for name, value in made(contents).items()
         ],
     )
-    found = layer_metrics(card)
+    found = layer_metrics(contents.measured)
     first = None if found is None else found.try_first
     if found is not None and first is not None:
         figures = [

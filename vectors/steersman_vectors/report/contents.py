@@ -38,6 +38,13 @@ class Contents:
     """Of the vector's file."""
     calibration: Calibration | None = None
     swept: Swept | None = None
+    extracted: VectorCard | None = None
+    """Of the vector before calibration took the chosen layers out of it."""
+
+    @property
+    def measured(self) -> VectorCard:
+        """The card with the metrics of most layers."""
+        return self.extracted or self.card
 
 
 def gather(
@@ -46,12 +53,14 @@ def gather(
     calibration: Path | None = None,
     sweep: Path | None = None,
     scores: Path | None = None,
+    extracted: Path | None = None,
 ) -> Contents:
     """Returns what the files say.
 
     Raises `CallerError`: `file_unreadable`, `invalid_vector_file`, `calibration_invalid`,
-    `calibration_of_another_vector`, `sweep_of_another_vector`, `scores_of_another_sweep`,
-    `results_not_found`, `results_damaged`, `scores_invalid`, `scores_without_sweep`.
+    `calibration_of_another_vector`, `extracted_another_vector`, `sweep_of_another_vector`,
+    `scores_of_another_sweep`, `results_not_found`, `results_damaged`, `scores_invalid`,
+    `scores_without_sweep`.
     """
     if scores is not None and sweep is None:
         raise CallerError(
@@ -66,6 +75,7 @@ def gather(
         digest=native.digest(data),
         calibration=None if calibration is None else read_calibration(calibration, card),
         swept=None if sweep is None else read_sweep(sweep, scores, card),
+        extracted=None if extracted is None else read_extracted(extracted, card),
     )
 
 
@@ -88,6 +98,19 @@ def read_calibration(path: Path, card: VectorCard) -> Calibration:
             param="calibration",
         )
     return record
+
+
+def read_extracted(path: Path, card: VectorCard) -> VectorCard:
+    """Returns the card of the vector that this one was calibrated from."""
+    whole = native.loads(read_file(path)).card
+    if (whole.hidden_size, whole.data_hash) != (card.hidden_size, card.data_hash):
+        raise CallerError(
+            f"--extracted: {path} was made of other data: got {whole.data_hash or 'no data hash'}, "
+            f"expected {card.data_hash or 'none'}. Give what `steersman vectors extract` wrote",
+            code="extracted_another_vector",
+            param="extracted",
+        )
+    return whole
 
 
 def read_sweep(path: Path, scores_path: Path | None, card: VectorCard) -> Swept:

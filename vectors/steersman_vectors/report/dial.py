@@ -80,7 +80,7 @@ def value_at(record: Calibration, point: Point, measure: str) -> Estimate | None
 
 def best_prompt(record: Calibration) -> int | None:
     """Returns the index of the system prompt that does most for the behaviour; None without any."""
-    sign = -1.0 if told_of(record, record.behaviour).better == "lower" else 1.0
+    sign = -1.0 if record.toward == "lower" else 1.0
     values = [
         (sign * each.figures[record.behaviour].value, -index)
         for index, each in enumerate(record.prompted)
@@ -104,4 +104,7 @@ def _chosen(record: Calibration) -> tuple[Layers, str]:
     for point in record.curve:
         key = (point.layers, point.layer_set)
         held[key] = held.get(key, 0) + (not point.failed)
+    chosen = [key for key in held if key[1] == record.layer_set]
+    if chosen:
+        return chosen[0]
     return max(held, key=lambda key: held[key]) if held else ((), "")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..calibrate.record import ChosenPreset, Estimate, Point
 from . import number_text
-from .axes import CHARACTER, Axis, Frame, apart, band, extent, line, svg, ticks
+from .axes import CHARACTER, Axis, Frame, apart, band, extent, line, opened, svg, ticks
 from .dial import DEGENERATE, Dial, gate_of, letter, told_of
 from .markup import Markup, el, join
 
@@ -62,7 +62,7 @@ def _scale(dial: Dial) -> tuple[float, float]:
             found = figures[behaviour]
             ends += [found.value, found.low, found.high]
     low, high = extent(ends)
-    return (max(low, told.low) if told.low is not None else low), high
+    return opened(max(low, told.low) if told.low is not None else low, high)
 
 
 def _zone(dial: Dial, main: Frame) -> Markup | None:

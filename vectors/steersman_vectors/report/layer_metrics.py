@@ -38,8 +38,6 @@ class LayerMetrics:
     series: tuple[LayerSeries, ...]
     layers: tuple[int, ...]
     try_first: int | None
-    other: Mapping[str, JsonValue]
-    """What else the card's `quality` says."""
 
 
 _DIGITS = 4
@@ -94,12 +92,10 @@ def layer_metrics(card: VectorCard) -> LayerMetrics | None:
         ),
     ]
     first = card.quality.get("try_first")
-    other = {k: v for k, v in card.quality.items() if k not in ("layers", "try_first")}
     return LayerMetrics(
         series=tuple(each for each in series if each.values),
         layers=tuple(sorted(by_layer)),
         try_first=first if isinstance(first, int) and not isinstance(first, bool) else None,
-        other=other,
     )
 
 

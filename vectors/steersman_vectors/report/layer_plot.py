@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from . import number_text
-from .axes import Axis, Frame, band, extent, line, svg, ticks
+from .axes import Axis, Frame, band, extent, line, opened, svg, ticks
 from .layer_metrics import LayerSeries
 from .markup import Markup, el, join
 
@@ -32,14 +32,14 @@ def draw(series: LayerSeries, layers: tuple[int, ...], chosen: Iterable[int]) ->
         high = min(high, 1.02)
     reach = max(0.5, 0.02 * (layers[-1] - layers[0]))
     x = Axis(layers[0] - reach, layers[-1] + reach, LEFT, RIGHT)
-    frame = Frame(x, Axis(low, high, BOTTOM, TOP))
+    frame = Frame(x, Axis(*opened(low, high), BOTTOM, TOP))
 
     def say(value: float) -> str:
         return number_text.figure(value, _SHARE) if series.percent else number_text.number(value)
 
     marked = [layer_idx for layer_idx in chosen if layer_idx in series.values]
     parts: list[str | None] = [_stripe(frame, layer_idx) for layer_idx in marked]
-    parts.append(frame.grid(ticks(low, high, 4), say))
+    parts.append(frame.grid(ticks(frame.y.low, frame.y.high, 4), say))
     if series.threshold is not None:
         parts.append(frame.across(series.threshold, "bound"))
     parts.append(_null(frame, series))

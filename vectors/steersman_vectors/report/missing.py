@@ -26,7 +26,13 @@ def missing(contents: Contents) -> tuple[str, ...]:
         found.append(_without_record(contents))
     else:
         found += _of_record(record)
-    if layer_metrics(card) is None:
+    metrics = layer_metrics(contents.measured)
+    if metrics is not None and record is not None and set(metrics.layers) <= set(card.layers):
+        found.append(
+            "Layer metrics of the steered layers only: give the vector as it was extracted with "
+            "`--extracted` to see all."
+        )
+    if metrics is None:
         found.append(
             "No layer metrics on the card. `steersman vectors extract` writes them, unless "
             "`--no-metrics` leaves them out."
@@ -79,10 +85,15 @@ def _of_record(record: Calibration) -> list[str]:
         )
     found += [
         f"Preset `{name}` (alpha {preset.alpha:g}) held on the calibration split and not on the "
-        "held-out one; it is not on the card."
+        "held-out one; it is not on the card." + (f" {preset.why_not}" if preset.why_not else "")
         for name, preset in presets(record).items()
         if not preset.confirmed
     ]
     if record.alpha_max is None:
         found.append("No alpha_max: no setting passed the gates, so no alpha is known to be safe.")
+    elif not record.cliff_seen:
+        found.append(
+            f"Nothing broke up to alpha_max {record.alpha_max:g}, the largest that was tried: "
+            "where answers begin to break is not known."
+        )
     return found

@@ -13,6 +13,7 @@ from .sections.card_presets import card_presets
 from .sections.dose import dose
 from .sections.head import head
 from .sections.heat_maps import heat_maps
+from .sections.joint import joint
 from .sections.layers import layers
 from .sections.making import making
 from .sections.prompting import prompting
@@ -36,6 +37,7 @@ def page(contents: Contents) -> bytes:
         card_presets(contents),
         side_effects(dial),
         prompting(dial),
+        joint(contents),
         answers(contents, dial),
         heat_maps(contents, dial),
         layers(contents, dial),

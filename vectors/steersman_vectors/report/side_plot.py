@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..calibrate.record import Gate
 from . import number_text
-from .axes import Axis, Frame, band, extent, held, inside, line, svg, ticks
+from .axes import Axis, Frame, band, extent, held, inside, line, opened, svg, ticks
 from .dial import Dial, compared, gate_of, told_of, value_at
 from .markup import Markup, el, join
 
@@ -39,11 +39,15 @@ def draw(dial: Dial, measure: str) -> Markup | None:
     alphas = [0.0, *(point.alpha for point, _ in found)]
     air = 0.03 * (max(alphas) - min(alphas)) or 1.0
     x = Axis(min(alphas) - air, max(alphas) + air, LEFT, RIGHT)
-    frame = Frame(x, Axis(low, high, BOTTOM, TOP))
+    frame = Frame(x, Axis(*opened(low, high), BOTTOM, TOP))
     parts: list[str | None] = []
     if record.alpha_max is not None:
         parts.append(frame.zone(0.0, record.alpha_max))
-    parts.append(frame.grid(ticks(low, high, 4), lambda v: say(v, told).removesuffix(" points")))
+    parts.append(
+        frame.grid(
+            ticks(frame.y.low, frame.y.high, 4), lambda v: say(v, told).removesuffix(" points")
+        )
+    )
     if changes:
         parts.append(frame.across(0.0, "zero"))
     parts += [frame.across(bound, "bound") for bound in bounds]

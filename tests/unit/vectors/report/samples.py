@@ -148,6 +148,8 @@ def calibration(**changed: Any) -> Calibration:
         "curve": curve,
         "presets": presets,
         "alpha_max": 1.0,
+        "layer_set": "single",
+        "cliff_seen": True,
         "prompted": (
             prompted("Answer warmly and with empathy.", 0.91),
             prompted("You are a kind support agent who cares about the customer's feelings.", 0.87),
@@ -179,7 +181,7 @@ def failing() -> Calibration:
         for alpha in ALPHAS
     )
     return calibration(
-        curve=curve, presets={}, alpha_max=None,
+        curve=curve, presets={}, alpha_max=None, layer_set=None, cliff_seen=False,
         why_none="no setting keeps degenerate at most 4%: the best had 11.5%, or up to 14.9%",
     )  # fmt: skip
 

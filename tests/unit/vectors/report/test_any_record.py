@@ -78,7 +78,7 @@ RECORDS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(RECORDS)
 def test_any_record_can_be_shown(fields: dict[str, Any]) -> None:
     record = Calibration(**{**dict(samples.calibration()), **fields})
@@ -107,7 +107,7 @@ LAYERS = st.dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.fixed_dictionaries({}, optional={"layers": LAYERS | JSON, "try_first": JSON, "2": JSON}))
 def test_any_quality_on_a_card_can_be_shown(quality: dict[str, Any]) -> None:
     presets = {"low": {"alpha": 0.5, "evidence": quality}}

@@ -216,6 +216,35 @@ def test_presets_without_their_record_are_told_as_the_card_has_them() -> None:
     assert "record was not given" in text(sections(tree)["What is missing"])
 
 
+def test_other_vectors_beside_it_are_told() -> None:
+    alone = {"empathy": {"value": -0.02, "low": -0.05, "high": 0.01, "n": 200}}
+    tried = {
+        "empathy": "low",
+        "concise": "strong",
+        "against_alone": alone,
+        "half": "heldout",
+        "failed": ["kl"],
+    }
+    quality = {"joint": {"concise": {"interference": [tried, 3], "safe": []}, "odd": None}}
+    tree = read(contents(samples.calibration(), samples.vector(quality=quality)))
+    row = ["low", "concise strong", "empathy −0.02 (−0.05 to 0.01)", "heldout", "kl"]
+    assert table(sections(tree)["Beside other vectors"])[1:] == [row]
+
+
+def test_what_did_not_hold_and_what_never_broke_is_missing() -> None:
+    record = samples.calibration()
+    strong = record.presets["strong"].model_copy(
+        update={"confirmed": False, "why_not": "facts fell by 9 points."}
+    )
+    presets = {**record.presets, "strong": strong}
+    changed = record.model_copy(update={"presets": presets, "cliff_seen": False})
+    tree = read(contents(changed))
+    said = text(sections(tree)["What is missing"])
+    assert "facts fell by 9 points." in said
+    assert "Nothing broke up to alpha_max 1" in said
+    assert len(of_class(tree, "preset failed mark")) == 2  # the wide picture and the narrow one
+
+
 def planted(words: str) -> Contents:
     """Returns contents whose every free text is these words."""
     record = samples.calibration()

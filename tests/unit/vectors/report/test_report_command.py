@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from steersman_vectors.formats import native
 from steersman_vectors.report.contents import gather
 from steersman_vectors.report.page import page
 from tests.unit.vectors.commands import Run
@@ -59,6 +60,28 @@ def test_refuses(run: Run, tmp_path: Path, more: tuple[str, ...], code: str) -> 
     done = run("vectors", "report", *arguments, *out, *more)
     assert done.returncode == 3
     assert code in done.stderr
+
+
+def test_the_extracted_vector_gives_the_metrics_of_all_layers(run: Run, tmp_path: Path) -> None:
+    whole = samples.vector(tuple(range(6)))
+    metrics = whole.card.quality["layers"]
+    assert isinstance(metrics, dict)
+    dial = samples.vector((2,), quality={"layers": {"2": metrics["2"]}})
+    arguments = samples.write(tmp_path, dial, samples.calibration())
+    native.save(whole, tmp_path / "whole.safetensors")
+    out = tmp_path / "r.html"
+    bare = run("vectors", "report", *arguments, "--out", out)
+    assert "--extracted" in bare.stdout
+    more = ("--extracted", tmp_path / "whole.safetensors")
+    done = run("vectors", "report", *arguments, *more, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert "--extracted" not in done.stdout
+    found = gather(Path(arguments[0]), calibration=Path(arguments[2]), extracted=more[1])
+    section = sections(read(found))["Layers before steering"]
+    assert len(of_class(next(section.iter("figure")), "dot")) == 6
+    native.save(samples.vector(data_hash="sha256:" + "ab" * 32), tmp_path / "whole.safetensors")
+    other = run("vectors", "report", *arguments, *more, "--out", out)
+    assert "extracted_another_vector" in other.stderr
 
 
 def test_a_sweep_and_its_scores(run: Run, tmp_path: Path) -> None:

@@ -47,5 +47,8 @@ def _text(value: JsonValue) -> str:
         case dict():
             if isinstance(value.get("mean"), int | float) and "error" in value:
                 return f"{_text(value['mean'])} ± {_text(value['error'])}"
+            if "value" in value and "low" in value and "high" in value:
+                low, high = _text(value["low"]), _text(value["high"])
+                return f"{_text(value['value'])} ({low} to {high})"
             said = (f"{name} {_text(each)}" for name, each in value.items())
             return f"({', '.join(said)})" if value else ""

@@ -41,7 +41,7 @@ def _tiles(contents: Contents, dial: Dial | None) -> list[Markup]:
     tiles = [
         _tile(
             "alpha_max", "not known" if most is None else number_text.alpha(most),
-            "no alpha is known to be safe" if most is None else "the end of the safe zone",
+            _end(contents, most),
         ),
         _tile("layers", number_text.layers(layers), rule),
         _tile("scale", card.scale, SCALES[card.scale]),
@@ -53,6 +53,14 @@ def _tiles(contents: Contents, dial: Dial | None) -> list[Markup]:
     alphas = " · ".join(map(number_text.alpha, sorted(shown.values(), key=abs)))
     names = " · ".join(sorted(shown, key=lambda name: abs(shown[name])))
     return [_tile("presets", alphas or "none", names or None), *tiles]
+
+
+def _end(contents: Contents, most: float | None) -> str:
+    if most is None:
+        return "no alpha is known to be safe"
+    record = contents.calibration
+    tried = record is not None and not record.cliff_seen
+    return "the largest tried; nothing broke" if tried else "the end of the safe zone"
 
 
 def _tile(name: str, value: str, more: str | None) -> Markup:

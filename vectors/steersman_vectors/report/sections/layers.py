@@ -7,21 +7,26 @@ from ..contents import Contents
 from ..dial import Dial
 from ..layer_metrics import LayerMetrics, LayerSeries, layer_metrics
 from ..markup import Markup, el
-from .prose import section
+from .prose import section, table
 
 _LEAD = (
     "Measured on the pairs alone, before anybody steered. They rank layers and pairs; only answers "
     "show what a vector does."
 )
 
+_FEWEST = 3
+"""Layers from which on a plot says more than a table."""
+
 
 def layers(contents: Contents, dial: Dial | None) -> Markup | None:
     """Returns the section; None where the card has no metrics."""
-    found = layer_metrics(contents.card)
+    found = layer_metrics(contents.measured)
     if found is None:
         return None
     chosen = dial.layers if dial is not None and dial.layers else tuple(contents.card.layers)
     marked = () if set(chosen) >= set(found.layers) else chosen
+    if len(found.layers) < _FEWEST:
+        return section("Layers before steering", el("p", _LEAD), _table(found))
     plots = [_plot(series, found, marked) for series in found.series]
     return section(
         "Layers before steering",
@@ -29,6 +34,22 @@ def layers(contents: Contents, dial: Dial | None) -> Markup | None:
         el("p", *_key(found, marked, chosen), cls="note"),
         el("div", *plots, cls="multiples"),
     )
+
+
+def _table(found: LayerMetrics) -> Markup:
+    """Returns the figures as they are, where there are too few for lines."""
+    rows = [
+        [
+            series.name,
+            *(
+                "–" if layer not in series.values else number_text.number(series.values[layer])
+                for layer in found.layers
+            ),
+            series.said,
+        ]
+        for series in found.series
+    ]
+    return table(["", *(f"layer {layer}" for layer in found.layers), ""], rows)
 
 
 def _key(found: LayerMetrics, marked: tuple[int, ...], chosen: tuple[int, ...]) -> list[str]:
