@@ -15,6 +15,7 @@ from . import (
     vector_extract,
     vector_push,
     vector_rebuild,
+    vector_report,
     vector_sweep,
 )
 from .options import Actor, DataDir, Json, OnlyModel, RedisUrl
@@ -174,3 +175,4 @@ vector_checks.register(vectors)
 vector_export.register(vectors)
 vector_extract.register(vectors)
 vector_sweep.register(vectors)
+vector_report.register(vectors)

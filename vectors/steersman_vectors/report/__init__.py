@@ -1,0 +1,1 @@
+"""A vector's report: one HTML page and one Markdown card, of what was measured and no more."""

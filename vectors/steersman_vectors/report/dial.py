@@ -1,0 +1,110 @@
+"""The dial as a report shows it: its layers, its points, what stands beside them. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from ..calibrate.record import Calibration, ChosenPreset, Estimate, Gate, MeasureTold, Point
+from .number_text import UNKNOWN
+
+DEGENERATE = "degenerate"
+Layers = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """A calibration along one layer set."""
+
+    record: Calibration
+    layers: Layers
+    layer_set: str
+    points: tuple[Point, ...]
+    """At these layers, by alpha."""
+
+    @property
+    def told(self) -> MeasureTold:
+        """The behaviour's scale."""
+        return told_of(self.record, self.record.behaviour)
+
+    @property
+    def confirmed(self) -> dict[str, ChosenPreset]:
+        """Presets that the held-out split confirms, weakest first."""
+        return {name: each for name, each in presets(self.record).items() if each.confirmed}
+
+
+def dial_of(record: Calibration) -> Dial:
+    """Returns the dial on the layers of the presets; without presets on those that held best."""
+    layers, rule = _chosen(record)
+    points = [point for point in record.curve if (point.layers, point.layer_set) == (layers, rule)]
+    return Dial(record, layers, rule, tuple(sorted(points, key=lambda point: point.alpha)))
+
+
+def presets(record: Calibration) -> dict[str, ChosenPreset]:
+    """Returns the presets, weakest first."""
+    return dict(sorted(record.presets.items(), key=lambda item: (abs(item[1].alpha), item[0])))
+
+
+def told_of(record: Calibration, measure: str) -> MeasureTold:
+    """Returns a measure's scale, or one that says nothing where the record does not tell it."""
+    return record.measures.get(measure, UNKNOWN)
+
+
+def gate_of(record: Calibration, measure: str) -> Gate | None:
+    """Returns the gate on a measure, if there is one."""
+    return next((gate for gate in record.gates if gate.measure == measure), None)
+
+
+def side_measures(record: Calibration) -> tuple[str, ...]:
+    """Returns all measures but the behaviour: gated ones first, then as they were told."""
+    found = dict.fromkeys(gate.measure for gate in record.gates)
+    found |= dict.fromkeys(record.measures)
+    for point in record.curve:
+        found |= dict.fromkeys(point.figures)
+    return tuple(name for name in found if name != record.behaviour)
+
+
+def compared(record: Calibration, measure: str) -> bool:
+    """Returns whether a measure is told as its change against unsteered, rather than as it is."""
+    gate = gate_of(record, measure)
+    if gate is not None:
+        return gate.compared == "change"
+    return any(measure in point.changes for point in record.curve)
+
+
+def value_at(record: Calibration, point: Point, measure: str) -> Estimate | None:
+    """Returns what is shown of a measure at a point: its change or its figure, by its gate."""
+    found = point.changes if compared(record, measure) else point.figures
+    return found.get(measure)
+
+
+def best_prompt(record: Calibration) -> int | None:
+    """Returns the index of the system prompt that does most for the behaviour; None without any."""
+    sign = -1.0 if record.toward == "lower" else 1.0
+    values = [
+        (sign * each.figures[record.behaviour].value, -index)
+        for index, each in enumerate(record.prompted)
+        if record.behaviour in each.figures
+    ]
+    return -max(values)[1] if values else None
+
+
+def letter(index: int) -> str:
+    """Returns what a system prompt is called in plots and tables: A, B, ... Z, then numbers."""
+    return chr(ord("A") + index) if index < 26 else str(index + 1)
+
+
+def _chosen(record: Calibration) -> tuple[Layers, str]:
+    used = [
+        (each.calibration.layers, each.calibration.layer_set) for each in record.presets.values()
+    ]
+    if used:
+        return Counter(used).most_common(1)[0][0]
+    held: dict[tuple[Layers, str], int] = {}
+    for point in record.curve:
+        key = (point.layers, point.layer_set)
+        held[key] = held.get(key, 0) + (not point.failed)
+    chosen = [key for key in held if key[1] == record.layer_set]
+    if chosen:
+        return chosen[0]
+    return max(held, key=lambda key: held[key]) if held else ((), "")
