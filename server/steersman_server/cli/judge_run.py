@@ -31,8 +31,8 @@ from steersman_vectors.judges.sweep_items import (
     items_of,
     named_dose,
     questions_of,
-    resident_dose,
 )
+from steersman_vectors.sweep.doses import resident_dose
 from steersman_vectors.sweep.grid import key_of, settings
 from steersman_vectors.sweep.results import Results, read_results
 
