@@ -66,7 +66,10 @@ class ChosenPreset(_Frozen):
     calibration: Point
     heldout: Point
     confirmed: bool
-    """Whether it passes the gates on the held-out split too; else it is not on the card."""
+    """Whether it passes the gates on the held-out split too and shows the behaviour there; else it
+    is not on the card."""
+    why_not: str = ""
+    """Why it is not confirmed, in words."""
 
 
 class Prompted(_Frozen):
@@ -101,7 +104,7 @@ class Calibration(_Frozen):
     temperature: float
     seed: int
     prompts: dict[str, int]
-    """Number of prompts by split."""
+    """Number by split (`calibration`, `heldout`), and of other sets such as `heldout:facts`."""
     unsteered: dict[str, Estimate]
     """Held-out split."""
     curve: tuple[Point, ...]
@@ -110,6 +113,12 @@ class Calibration(_Frozen):
     """The largest alpha before coherence falls off its cliff; None where no setting passed."""
     prompted: tuple[Prompted, ...]
     examples: tuple[ExampleAnswer, ...]
+    toward: Literal["higher", "lower"] = "higher"
+    """Which way of the behaviour's measure the dial goes."""
+    layer_set: str | None = None
+    """The rule of the chosen layer set; None where none passed."""
+    cliff_seen: bool = False
+    """Whether coherence broke at a larger alpha than `alpha_max`; else the search ended there."""
     why_none: str | None = None
     """Why there are no presets, where there are none."""
     seconds: float
