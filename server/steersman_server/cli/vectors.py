@@ -8,7 +8,14 @@ from typing import Annotated
 
 import typer
 
-from . import vector_changes, vector_checks, vector_export, vector_extract, vector_sweep
+from . import (
+    vector_calibrate,
+    vector_changes,
+    vector_checks,
+    vector_export,
+    vector_extract,
+    vector_sweep,
+)
 from .options import Actor, DataDir, Json, OnlyModel, RedisUrl
 from .output import EXIT_CODES, print_json, print_people, print_warnings
 
@@ -161,3 +168,4 @@ vector_checks.register(vectors)
 vector_export.register(vectors)
 vector_extract.register(vectors)
 vector_sweep.register(vectors)
+vector_calibrate.register(vectors)

@@ -91,17 +91,17 @@ def search(space: Space, shift: Shift, measure: MeasureCells) -> Found:
         if middle is None:
             break
         points += measure([Cell(chosen, middle)])
-    wanted: dict[str, float] = {}
+    ideal: dict[str, float] = {}
     for _ in range(RETRIES):
-        wanted = preset_alphas(_of(points, rule), space.gates, shift)
-        new = {a for a in wanted.values() if at(_of(points, rule), a) is None}
+        ideal = preset_alphas(_of(points, rule), space.gates, shift)
+        new = {a for a in ideal.values() if at(_of(points, rule), a) is None}
         if not new:
             break
         points += measure([Cell(chosen, a) for a in sorted(new)])
-        if {p.alpha for p in way_up(_of(points, rule), space.gates)}.issuperset(wanted.values()):
+        if {p.alpha for p in way_up(_of(points, rule), space.gates)}.issuperset(ideal.values()):
             break
     own = _of(points, rule)
-    alphas = nearest_safe(wanted, way_up(own, space.gates))
+    alphas = nearest_safe(ideal, way_up(own, space.gates))
     holds = way_up(own, cap_gates)
     return Found(
         points=tuple(points),

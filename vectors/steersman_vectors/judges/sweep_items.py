@@ -10,6 +10,7 @@ from ..message import Message
 from ..sweep import grid as grids
 from ..sweep.contract import UNSTEERED, Answer, Dose
 from ..sweep.grid import Grid, Setting
+from ..sweep.prompts import SweepPrompt
 from ..sweep.results import Results
 from ..sweep.rows import Row
 from .contract import Judgeable
@@ -42,7 +43,13 @@ def questions_of(grid: Grid, sets: Iterable[Iterable[Question]] = ()) -> Questio
     What a prompt expects and no judge here reads, such as a number of days, is left out.
     """
     found = {question.messages: question for questions in sets for question in questions}
-    for prompt in grid.prompts:
+    return {**found, **questions_at(grid.prompts)}
+
+
+def questions_at(prompts: Iterable[SweepPrompt]) -> Questions:
+    """Returns what the prompts say is expected of their answers."""
+    found: dict[tuple[Message, ...], Question] = {}
+    for prompt in prompts:
         try:
             facts, checks = expected_of(prompt.expected)
         except ValueError:
