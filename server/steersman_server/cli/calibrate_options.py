@@ -123,7 +123,7 @@ def plan(asked: Asked) -> Planned:
         prompts=split(sets, heldout),
         behaviour=behaviour.name,
         measured=measured,
-        toward=_toward(asked.toward, behaviour.judge),
+        toward=toward_of(asked.toward, behaviour.judge),
         asking=Asking(asked.temperature, asked.max_tokens, asked.seed),
         scope=asked.scope or vector.card.scope or "assistant",
         schedule=given or vector.card.schedule or CONSTANT,
@@ -214,7 +214,8 @@ def _judges(asked: Asked, specs: list[str], prompts: tuple[SweepPrompt, ...]) ->
     return judge_run.text_and_llm_judges(as_judged, questions, Spending(as_judged.money))
 
 
-def _toward(given: Literal["higher", "lower"] | None, judge: Judge) -> Literal["higher", "lower"]:
+def toward_of(given: Literal["higher", "lower"] | None, judge: Judge) -> Literal["higher", "lower"]:
+    """Returns which way is asked for, or else which way the judge says is good."""
     if given is not None:
         return given
     better = judge.measure.better

@@ -98,32 +98,33 @@ def _table(record: Calibration) -> Table:
         kind = " (change)" if gate.compared == "change" else ""
         table.add_column(f"{gate.measure}{kind}", justify="right")
     plain = record.unsteered
-    table.add_row("unsteered", "0", _said(plain.get(behaviour)), "",
-                  *(_said(plain.get(g.measure)) if g.compared == "absolute" else ""
+    table.add_row("unsteered", "0", said(plain.get(behaviour)), "",
+                  *(said(plain.get(g.measure)) if g.compared == "absolute" else ""
                     for g in gated))  # fmt: skip
     rows = [
         (name if each.confirmed else f"({name})", f"{each.alpha:g}", each.heldout)
         for name, each in record.presets.items()
     ]
     for name, alpha, point in rows:
-        table.add_row(name, alpha, _said(point.figures.get(behaviour)),
-                      _said(point.changes.get(behaviour), sign=True),
+        table.add_row(name, alpha, said(point.figures.get(behaviour)),
+                      said(point.changes.get(behaviour), sign=True),
                       *(_gate(g.compared, point.figures.get(g.measure),
                               point.changes.get(g.measure)) for g in gated))  # fmt: skip
     for each in record.prompted:
         table.add_row(f"prompt: {printable(each.system_prompt)[:40]}", "",
-                      _said(each.figures.get(behaviour)),
-                      _said(each.changes.get(behaviour), sign=True),
+                      said(each.figures.get(behaviour)),
+                      said(each.changes.get(behaviour), sign=True),
                       *(_gate(g.compared, each.figures.get(g.measure),
                               each.changes.get(g.measure)) for g in gated))  # fmt: skip
     return table
 
 
 def _gate(compared: str, figure: Estimate | None, change: Estimate | None) -> str:
-    return _said(change, sign=True) if compared == "change" else _said(figure)
+    return said(change, sign=True) if compared == "change" else said(figure)
 
 
-def _said(estimate: Estimate | None, *, sign: bool = False) -> str:
+def said(estimate: Estimate | None, *, sign: bool = False) -> str:
+    """Returns an estimate with its interval; sign: that of a change."""
     if estimate is None:
         return "-"
     value = f"{estimate.value:+.3g}" if sign else f"{estimate.value:.3g}"

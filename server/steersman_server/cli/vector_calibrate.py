@@ -21,6 +21,9 @@ goes to the card only if it passes every gate there too, by the worse end of a
 95% interval; alpha_max is where answers begin to break. A vector that passes no
 gate is written without presets, its card says why, and the exit code is 1.
 
+--with OTHER measures two vectors that have their presets: each pair of presets
+at once, against each alone, and writes what goes together to both cards.
+
 VECTOR should have directions at all layers that are tried. The behaviour is
 what --judge measures: keywords:FILE, llm:RUBRIC, python:MODULE:FACTORY (of an
 installed package), or any other judge of `steersman judge`; look at two that
@@ -44,11 +47,16 @@ Examples:
   steersman vectors calibrate short.safetensors --model ./my-model --prompts prompts.jsonl
   --judge length --toward lower --out short-dial.safetensors --json
 
+  steersman vectors calibrate warm-dial.safetensors --with short-dial.safetensors
+  --model ./my-model --prompts prompts.jsonl --judge keywords:warm.txt --with-judge length
+  --with-toward lower --out warm-joint.safetensors --with-out short-joint.safetensors
+
   steersman vectors calibrate warm.safetensors --model ./my-model --prompts prompts.jsonl
   --judge keywords:warm.txt --out dial.safetensors --dry-run
 """
 EXIT_NO_PRESETS, EXIT_INTERRUPTED = 1, 130
 BOUND = "A number, or none."
+STOPPED = "stopped; run the same command again to go on"
 
 
 class TowardOption(StrEnum):
@@ -130,6 +138,19 @@ def register(vectors: typer.Typer) -> None:
         max_calls: Annotated[
             int | None, typer.Option(min=0, help="To judging models, of this run.")
         ] = None,
+        with_file: Annotated[
+            Path | None,
+            typer.Option("--with", metavar="OTHER", help="A second vector with presets."),
+        ] = None,
+        with_judge: Annotated[
+            str | None, typer.Option(help="What measures the second vector's behaviour.")
+        ] = None,
+        with_toward: Annotated[
+            TowardOption | None, typer.Option(help="Which way. Default: as its judge says.")
+        ] = None,
+        with_out: Annotated[
+            Path | None, typer.Option(help="Where the second vector goes, with its new card.")
+        ] = None,
         engine: Annotated[str, typer.Option(help="Which installed engine answers.")] = "vllm",
         at_once: Annotated[int, typer.Option(min=1, help="Answers given at once.")] = 128,
         dry_run: Annotated[
@@ -174,6 +195,24 @@ def register(vectors: typer.Typer) -> None:
             api_key_env=api_key_env,
             max_calls=max_calls,
         )
+        if with_file is not None:
+            from . import joint_run, joint_views
+
+            second = joint_run.Second(
+                with_file, with_judge, None if with_toward is None else with_toward.value, with_out
+            )
+            try:
+                joined = joint_run.run(asked, second, out, engine=engine, at_once=at_once)
+            except KeyboardInterrupt:
+                typer.echo(STOPPED, err=True)
+                raise typer.Exit(EXIT_INTERRUPTED) from None
+            if as_json:
+                print_json(joint_views.as_json(joined))
+            else:
+                print_people(*joint_views.parts(joined))
+            if not joined.joint.safe:
+                raise typer.Exit(EXIT_NO_PRESETS)
+            return
         if dry_run:
             planned = calibrate_run.plan(asked)
             if as_json:
@@ -184,7 +223,7 @@ def register(vectors: typer.Typer) -> None:
         try:
             done = calibrate_run.run(asked, out, engine=engine, at_once=at_once)
         except KeyboardInterrupt:
-            typer.echo("stopped; run the same command again to go on", err=True)
+            typer.echo(STOPPED, err=True)
             raise typer.Exit(EXIT_INTERRUPTED) from None
         if as_json:
             print_json(calibrate_views.as_json(done))

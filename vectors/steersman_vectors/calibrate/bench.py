@@ -57,10 +57,29 @@ class Bench:
 
     def cells(self, half: Half, cells: Sequence[Cell]) -> list[Point]:
         """Returns the points of these settings, in order."""
-        base = self._base(half)
-        for grid in self._grids(half, cells):
-            self._store.answer(self._engine, grid, self._vectors, self._tell)
-        return [self._point(half, cell, base) for cell in cells]
+        self._ask(half, cells)
+        return [self.point(half, cell) for cell in cells]
+
+    def values(self, half: Half, cell: Cell) -> Mapping[str, Values]:
+        """Returns what each judge said of one setting's answers, by prompt."""
+        self._ask(half, [cell])
+        return self._values(half, cell)
+
+    def point(self, half: Half, cell: Cell, base: Mapping[str, Values] | None = None) -> Point:
+        """Returns the point of a setting that was asked.
+
+        base: what its changes are against; None: the unsteered answers.
+        """
+        against = self._base(half) if base is None else base
+        figures, changes = _estimates(self._measures(), self._values(half, cell), against)
+        return Point(
+            layers=self._order.layers_of(cell.layer_set),
+            layer_set=cell.layer_set.rule,
+            alpha=cell.alpha,
+            figures=figures,
+            changes=changes,
+            failed=failed_by(self._order.space.gates, figures, changes),
+        )
 
     def unsteered(self, half: Half) -> dict[str, Estimate]:
         """Returns the figures of the model without any dose."""
@@ -103,19 +122,16 @@ class Bench:
             self._unsteered[half] = self._judged(said, kl=True)
         return self._unsteered[half]
 
-    def _point(self, half: Half, cell: Cell, base: Mapping[str, Values]) -> Point:
+    def _ask(self, half: Half, cells: Sequence[Cell]) -> None:
+        self._base(half)
+        for grid in self._grids(half, cells):
+            self._store.answer(self._engine, grid, self._vectors, self._tell)
+
+    def _values(self, half: Half, cell: Cell) -> dict[str, Values]:
         setting = self._setting(cell)
         grid = self._order.grid(self._order.prompts.of(half), (cell.layer_set,), (cell.alpha,))
         said = [self._said(run, setting, run.prompt) for run in grids.runs_of(grid, setting)]
-        figures, changes = _estimates(self._measures(), self._judged(said, kl=True), base)
-        return Point(
-            layers=setting.layers,
-            layer_set=cell.layer_set.rule,
-            alpha=cell.alpha,
-            figures=figures,
-            changes=changes,
-            failed=failed_by(self._order.space.gates, figures, changes),
-        )
+        return self._judged(said, kl=True)
 
     def _measures(self) -> tuple[Measured, ...]:
         return (*self._order.measured, self._kl)

@@ -46,13 +46,13 @@ def summary(record: Calibration) -> dict[str, JsonValue]:
         "unit": record.measures[behaviour].unit,
         "layer_set": record.layer_set,
         "prompts": dict(record.prompts),
-        "unsteered": _figures(record.unsteered),
+        "unsteered": figures_json(record.unsteered),
         "gates": {gate.measure: said(gate) for gate in record.gates},
         "prompted": [
             {
                 "system_prompt": each.system_prompt,
-                "figures": _figures(each.figures),
-                "changes": _figures(each.changes),
+                "figures": figures_json(each.figures),
+                "changes": figures_json(each.changes),
             }
             for each in record.prompted
         ],
@@ -77,15 +77,16 @@ def _evidence(record: Calibration, chosen: ChosenPreset) -> dict[str, JsonValue]
         "measured_by": COMMAND,
         "half": "heldout",
         "behaviour": record.behaviour,
-        "figures": _figures(chosen.heldout.figures),
-        "changes": _figures(chosen.heldout.changes),
-        "calibration_changes": _figures(chosen.calibration.changes, [record.behaviour]),
+        "figures": figures_json(chosen.heldout.figures),
+        "changes": figures_json(chosen.heldout.changes),
+        "calibration_changes": figures_json(chosen.calibration.changes, [record.behaviour]),
     }
 
 
-def _figures(
+def figures_json(
     estimates: Mapping[str, Estimate], names: Iterable[str] | None = None
 ) -> dict[str, JsonValue]:
+    """Returns the estimates as a card has them, to four digits; names: only these."""
     wanted = estimates if names is None else [name for name in names if name in estimates]
     return {
         name: {
