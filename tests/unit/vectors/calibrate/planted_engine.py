@@ -6,9 +6,12 @@ Answers depend on prompt and dose alone, as a greedy model's do.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import log
+from pathlib import Path
 
 import numpy as np
 
@@ -16,6 +19,7 @@ from steersman_vectors.calibrate.gates import Bounds, gates_of
 from steersman_vectors.calibrate.order import Asking, Measured, Order
 from steersman_vectors.calibrate.prompts import split
 from steersman_vectors.calibrate.search import Space
+from steersman_vectors.fingerprint import fingerprint
 from steersman_vectors.formats import native
 from steersman_vectors.judges.facts import facts_judge
 from steersman_vectors.judges.findings import finding_judge
@@ -92,13 +96,24 @@ def _point(text: str, salt: str) -> float:
     return int.from_bytes(hashlib.sha256(f"{salt} {text}".encode()).digest()[:4]) / 2**32
 
 
-def planted_vector(layers: int = 3, seed: int = 0, name: str = "warmth") -> SteeringVector:
+@contextmanager
+def open_engine(
+    model_dir: Path, *, layers: Sequence[int] | None, max_num_seqs: int
+) -> Iterator[PlantedEngine]:
+    """`OpenEngine`; the environment's PLANTED_CLIFF is the cliff."""
+    cliff = float(os.environ.get("PLANTED_CLIFF", "2"))
+    yield PlantedEngine(fingerprint=fingerprint(model_dir).digest, cliff=cliff)
+
+
+def planted_vector(
+    layers: int = 3, seed: int = 0, name: str = "warmth", model: str = FP_A
+) -> SteeringVector:
     random = np.random.default_rng(seed)
     return from_differences(
         {i: random.normal(size=8) for i in range(layers)},
         name=name,
         scale="raw",
-        fingerprint=FP_A,
+        fingerprint=model,
         recipe={"command": "steersman vectors extract ..."},
         quality={"try_first": 1, "layers": {"0": {"snr": 1.0}, "1": {"snr": 2.0}}},
     )
