@@ -66,6 +66,7 @@ class Found:
     alphas: dict[str, float]
     """By preset."""
     alpha_max: float | None
+    """None where no gate is of coherence, too: nobody has looked."""
     cliff_seen: bool
     """Whether coherence broke at a larger alpha; else `alpha_max` is where the search ended."""
     why_none: str | None = None
@@ -102,14 +103,14 @@ def search(space: Space, shift: Shift, measure: MeasureCells) -> Found:
             break
     own = _of(points, rule)
     alphas = nearest_safe(ideal, way_up(own, space.gates))
-    holds = way_up(own, cap_gates)
+    holds = way_up(own, cap_gates) if cap_gates else ()
     return Found(
         points=tuple(points),
         rule=rule,
         alphas=alphas,
         alpha_max=holds[-1].alpha if holds else None,
         cliff_seen=bool(holds) and any(point.alpha > holds[-1].alpha for point in own),
-        why_none=None if alphas else why_none(space, own, shift),
+        why_none=None if alphas else _missed(space, own, shift),
     )
 
 
@@ -140,6 +141,15 @@ def _cliffs(space: Space, points: Sequence[Point], shift: Shift) -> list[Cell]:
         if middle is not None:
             wanted.append(Cell(chosen, middle))
     return wanted
+
+
+def _missed(space: Space, own: Sequence[Point], shift: Shift) -> str:
+    """Returns why the chosen set has no presets: its points pass, but not at alphas of theirs."""
+    last = next((point for point in reversed(own) if point.failed), None)
+    if last is None or not preset_alphas(own, space.gates, shift):
+        return why_none(space, own, shift)
+    where = f"layers {last.layer_set} at alpha {last.alpha:g}"
+    return f"no preset passes at an alpha of its own; {where}: {why_not(space.gates, last)}"
 
 
 def _of(points: Sequence[Point], rule: str) -> list[Point]:

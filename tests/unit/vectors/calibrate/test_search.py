@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from steersman_vectors.calibrate.choice import FRACTIONS
 from steersman_vectors.calibrate.confirm import confirm
+from steersman_vectors.calibrate.gates import Bounds, gates_of
 from steersman_vectors.calibrate.search import Cell, search
 
 from .planted import Planted, Truths, shift, space
@@ -75,6 +76,20 @@ def test_of_sets_that_reach_as_much_the_gentler_is_chosen():
     planted = Planted({"gentle": gentle, "strong": strong})
     found = search(space(["gentle", "strong"], COARSE, planted.gates), shift, planted)
     assert found.rule == "strong"
+
+
+def test_without_a_gate_of_coherence_there_is_no_cap_but_the_presets():
+    gates = gates_of(Bounds(degenerate=None), facts=False, unsafe=False)
+    truth = Truths(linear(0.5), lambda a: 0.9, linear(0.4))
+    planted = Planted({"a": truth}, gates)
+    found = search(space(["a"], COARSE, gates), shift, planted)
+    assert found.alpha_max is None
+    assert not found.cliff_seen
+    assert 2.2 < found.alphas["strong"] <= 2.5  # KL is 1 at 2.5
+    own = list(found.points)
+    held = planted([Cell(planted.asked[0].layer_set, a) for a in found.alphas.values()])
+    done = confirm(found.alphas, found.alpha_max, own, held, gates, shift)
+    assert done.alpha_max == found.alphas["strong"]
 
 
 def test_what_does_nothing_is_offered_nowhere():
