@@ -24,6 +24,7 @@ def bound_json(order: Order) -> dict[str, Any]:
     return {
         "answers_at_most": most.answers,
         "weighings_at_most": most.weighings,
+        "verdicts_of_models_at_most": most.verdicts,
         "max_tokens": order.asking.max_tokens,
         "prompts": counts(order.prompts),
         "gates": [gate.model_dump() for gate in order.space.gates],
@@ -36,9 +37,10 @@ def bound_line(order: Order) -> str:
 
     most = bound(order)
     there = ", ".join(f"{count} {name}" for name, count in counts(order.prompts).items())
+    models = f"; at most {most.verdicts:,} verdicts of judging models" if most.verdicts else ""
     return (
         f"at most {most.answers:,} answers of up to {order.asking.max_tokens} tokens, and "
-        f"{most.weighings:,} weighings for KL ({there} prompts)"
+        f"{most.weighings:,} weighings for KL ({there} prompts){models}"
     )
 
 

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from ..card import Scope
 from ..formats import native
 from ..judges.contract import Judge
+from ..judges.llm import LlmJudge
 from ..schedule import CONSTANT, AnySchedule
 from ..sweep.grid import Grid, GridVector, LayerSet
 from ..sweep.prompts import SweepPrompt
@@ -125,6 +126,8 @@ class Bound:
     answers: int
     weighings: int
     """Of answers that are shown to the model, for KL."""
+    verdicts: int
+    """Of judging models, which may cost money; a rubric of both orders asks twice for one."""
 
     @property
     def steps(self) -> int:
@@ -138,9 +141,15 @@ def bound(order: Order) -> Bound:
     cells = order.space.most_cells
     held = 1 + 3 + 1  # unsteered, presets, alpha_max
     calibration, heldout = (len(prompts.of(half)) for half in HALVES)
-    answers = calibration * (cells + 1) + heldout * (held + len(order.system_prompts))
+    prompted = len(order.system_prompts)
+    answers = calibration * (cells + 1) + heldout * (held + prompted)
     shown, shown_held = (len(prompts.of(half, "prompts")) for half in HALVES)
-    return Bound(answers, shown * (cells + 1) + shown_held * held)
+    asking = sum(isinstance(each.judge, LlmJudge) for each in order.measured)
+    return Bound(
+        answers=answers,
+        weighings=shown * (cells + 1) + shown_held * held,
+        verdicts=asking * (shown * (cells + 1) + shown_held * (held + prompted)),
+    )
 
 
 def check_order(order: Order) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
-from steersman_vectors.calibrate.order import bound
+from steersman_vectors.calibrate.order import Order, bound
 from steersman_vectors.calibrate.prompts import half_of, split
 from steersman_vectors.calibrate.record import Calibration
-from steersman_vectors.calibrate.run import calibrate
+from steersman_vectors.calibrate.run import Calibrated, calibrate
 from steersman_vectors.errors import CallerError
 from steersman_vectors.formats import native
 
@@ -22,9 +23,27 @@ def engine(**changed) -> PlantedEngine:
     return PlantedEngine(strength=STRENGTH.__getitem__, **changed)
 
 
-def test_a_dial_is_found_confirmed_and_written_with_its_evidence(tmp_path):
+@dataclass(frozen=True)
+class Whole:
+    """A calibration that nothing disturbed."""
+
+    order: Order
+    engine: PlantedEngine
+    done: Calibrated
+    told: list[tuple[int, int]]
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Whole:
     order, booted, told = planted_order(), engine(), []
-    done = calibrate(booted, order, tmp_path / "store", lambda *at: told.append(at))
+    folder = tmp_path_factory.mktemp("whole")
+    done = calibrate(booted, order, folder, lambda *at: told.append(at))
+    return Whole(order, booted, done, told, folder)
+
+
+def test_a_dial_is_found_confirmed_and_written_with_its_evidence(whole):
+    order, booted, told, done = whole.order, whole.engine, whole.told, whole.done
     record, card = done.record, done.vector.card
     assert record.why_none is None
     assert record.layer_set in ("own", "single")  # either does it; 0,1 hardly does anything
@@ -66,9 +85,8 @@ def test_a_dial_is_found_confirmed_and_written_with_its_evidence(tmp_path):
     assert told[-1][0] == told[-1][1] == max(at for at, _ in told)
 
 
-def test_a_calibration_that_was_stopped_goes_on_where_it_was(tmp_path):
-    order, whole = planted_order(), engine()
-    expected = calibrate(whole, order, tmp_path / "whole")
+def test_a_calibration_that_was_stopped_goes_on_where_it_was(whole, tmp_path):
+    order, expected = whole.order, whole.done
     asked = 0
     for stop in (100, 1500, 900, 1):
         stopped = engine(give_up_after=stop)
@@ -79,7 +97,7 @@ def test_a_calibration_that_was_stopped_goes_on_where_it_was(tmp_path):
     cut.write_bytes(cut.read_bytes() + b'{"id": "cut in the mid')
     last = engine()
     done = calibrate(last, order, tmp_path / "parts")
-    assert asked + last.answered == whole.answered
+    assert asked + last.answered == whole.engine.answered
     assert done.record.model_copy(update={"seconds": 0}) == expected.record.model_copy(
         update={"seconds": 0}
     )
@@ -144,9 +162,7 @@ def test_halves_are_of_what_is_asked_and_never_leak():
         split({"prompts": given[:1]})
 
 
-def test_the_answers_of_another_vector_are_not_taken_for_its_own(tmp_path):
-    first, second = engine(), engine()
-    calibrate(first, planted_order(), tmp_path)
-    other = planted_order(vector=planted_vector(seed=1))
-    calibrate(second, other, tmp_path)
-    assert second.answered == first.answered
+def test_the_answers_of_another_vector_are_not_taken_for_its_own(whole):
+    second = engine()
+    calibrate(second, planted_order(vector=planted_vector(seed=1)), whole.folder)
+    assert second.answered == whole.engine.answered
