@@ -23,7 +23,8 @@ length, length-ratio; keywords:FILE (one word or stem* a line); facts,
 instructions (what the prompts expect, or the sets that ship; facts:FILE and
 instructions:FILE for a set of your own); nll, kl (by the unsteered model, with
 --base); llm:behaviour, llm:coherence, llm:preservation, llm:FILE.md (a model
-behind --endpoint, by a rubric).
+behind --endpoint, by a rubric); python:MODULE:FACTORY (of an installed package:
+a function without arguments that returns a judge).
 
 Replies of a judging model are kept, so nothing is paid for twice; --dry-run says
 what it would cost. docs/judges.md says what each number means, and what it does not.

@@ -31,8 +31,8 @@ from steersman_vectors.judges.sweep_items import (
     items_of,
     named_dose,
     questions_of,
-    resident_dose,
 )
+from steersman_vectors.sweep.doses import resident_dose
 from steersman_vectors.sweep.grid import key_of, settings
 from steersman_vectors.sweep.results import Results, read_results
 
@@ -40,6 +40,9 @@ from .output import print_warning
 from .progress import SpeedColumn, counting
 
 BY_ENGINE = ("nll", "kl")
+WITH_ARGUMENT = (
+    "keywords:FILE", "facts:FILE", "instructions:FILE", "llm:RUBRIC", "python:MODULE:FACTORY",
+)  # fmt: skip
 AT_ONCE = 64
 """Answers that the engine weighs at once."""
 
@@ -87,7 +90,7 @@ def run(asked: Asked, out: Path | None, compare: Path | None) -> Judged:
     others = None if compare is None else read_scores(compare)
     questions = _questions(asked, results)
     spending = Spending(asked.money)
-    by_text = _text_and_llm_judges(asked, questions, spending)
+    by_text = text_and_llm_judges(asked, questions, spending)
     _check_engine_options(asked)
     scores = Scores(key_of(results.grid))
     interrupted = False
@@ -118,7 +121,7 @@ def estimate(asked: Asked) -> dict[str, Estimate]:
     results = read_results(asked.results)
     questions = _questions(asked, results)
     items = [each.item for each in items_of(results, questions)]
-    judges = _text_and_llm_judges(asked, questions, Spending(asked.money))
+    judges = text_and_llm_judges(asked, questions, Spending(asked.money))
     return {
         judge.measure.name: judge.estimate(items) for judge in judges if isinstance(judge, LlmJudge)
     }
@@ -165,7 +168,8 @@ def _questions(asked: Asked, results: Results) -> Questions:
     return questions_of(results.grid, sets)
 
 
-def _text_and_llm_judges(asked: Asked, questions: Questions, spending: Spending) -> list[Judge]:
+def text_and_llm_judges(asked: Asked, questions: Questions, spending: Spending) -> list[Judge]:
+    """Returns the judges that need no engine; raises `CallerError` for a name of none."""
     judges: list[Judge] = []
     for spec in asked.judges:
         name, colon, argument = spec.partition(":")
@@ -174,13 +178,12 @@ def _text_and_llm_judges(asked: Asked, questions: Questions, spending: Spending)
         if name == "llm" and argument:
             judges.append(_llm_judge(asked, argument, spending))
             continue
-        takes_file = name in ("keywords", *SHIPPED)
+        takes_file = name in ("keywords", "python", *SHIPPED)
         judge = None
         if not colon or (takes_file and argument):
             judge = judge_from_name(name, argument, questions)
         if judge is None:
-            known = ", ".join((*SIMPLE, *BY_ENGINE, "keywords:FILE", "facts:FILE",
-                               "instructions:FILE", "llm:RUBRIC"))  # fmt: skip
+            known = ", ".join((*SIMPLE, *BY_ENGINE, *WITH_ARGUMENT))
             raise _invalid(f"--judge {spec[:80]!r}", f"one of {known}", "judge")
         judges.append(judge)
     return judges

@@ -52,6 +52,14 @@ def print_warning(message: str) -> None:
     Console(stderr=True).print(line, soft_wrap=True)
 
 
+def print_note(message: str) -> None:
+    """Prints one dim line to stderr: what is about to happen."""
+    from rich.console import Console
+    from rich.text import Text
+
+    Console(stderr=True).print(Text(printable(message), "dim"), soft_wrap=True)
+
+
 def print_warnings(messages: Iterable[str]) -> None:
     """Prints a yellow line for each to stderr."""
     for message in messages:

@@ -71,12 +71,12 @@ def plan(asked: Asked) -> Planned:
     fingerprint = fingerprint_of(asked.model).digest
     for vector, file in read:
         check_fits(vector, shape)
-        _check_model(vector, file, fingerprint)
+        check_model(vector, file, fingerprint)
     grid = Grid(
         model=fingerprint,
         vectors=tuple(_as_applied(vector, asked) for vector, _ in read),
-        layer_sets=tuple(_layer_set(rule, model_dir, shape.num_layers) for rule in asked.layers),
-        alphas=_numbers(asked.alphas),
+        layer_sets=tuple(layer_set(rule, model_dir, shape.num_layers) for rule in asked.layers),
+        alphas=numbers(asked.alphas),
         prompts=read_prompts(asked.prompts),
         temperature=asked.temperature,
         max_tokens=asked.max_tokens,
@@ -87,7 +87,8 @@ def plan(asked: Asked) -> Planned:
     return Planned(check(grid), by_digest, model_dir)
 
 
-def _check_model(vector: SteeringVector, file: Path, fingerprint: str) -> None:
+def check_model(vector: SteeringVector, file: Path, fingerprint: str) -> None:
+    """Raises `CallerError(vector_model_mismatch)` for a vector of another model."""
     if vector.card.fingerprint not in (None, fingerprint):
         raise CallerError(
             f"the vector in {file} belongs to another base model: it was made for "
@@ -103,7 +104,7 @@ def _as_applied(vector: SteeringVector, asked: Asked) -> GridVector:
     from steersman_vectors.sweep.grid import GridVector
 
     card = vector.card
-    given = None if asked.schedule is None else _schedule(asked.schedule)
+    given = None if asked.schedule is None else schedule_of(asked.schedule)
     return GridVector(
         name=card.name,
         digest=native.digest(native.dumps(vector)),
@@ -113,7 +114,8 @@ def _as_applied(vector: SteeringVector, asked: Asked) -> GridVector:
     )
 
 
-def _schedule(text: str) -> AnySchedule:
+def schedule_of(text: str) -> AnySchedule:
+    """Returns the schedule in a JSON text; raises `CallerError(invalid_schedule)`."""
     from pydantic import TypeAdapter, ValidationError
 
     from steersman_vectors.schedule import Schedule
@@ -130,7 +132,8 @@ def _schedule(text: str) -> AnySchedule:
         ) from error
 
 
-def _layer_set(rule: str, model_dir: Path, num_layers: int) -> LayerSet:
+def layer_set(rule: str, model_dir: Path, num_layers: int) -> LayerSet:
+    """Returns the blocks that a rule names in this model; raises `CallerError(invalid_layers)`."""
     from steersman_vectors.layer_sets import choose_layers
     from steersman_vectors.model_dir import read_attention
     from steersman_vectors.sweep.grid import OWN, LayerSet
@@ -140,7 +143,8 @@ def _layer_set(rule: str, model_dir: Path, num_layers: int) -> LayerSet:
     return LayerSet(rule, choose_layers(rule, num_layers, read_attention(model_dir)))
 
 
-def _numbers(text: str) -> tuple[float, ...]:
+def numbers(text: str) -> tuple[float, ...]:
+    """Returns the numbers in a comma-separated list; raises `CallerError(invalid_grid)`."""
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError as error:

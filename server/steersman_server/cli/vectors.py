@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from . import (
+    vector_calibrate,
     vector_changes,
     vector_checks,
     vector_export,
@@ -176,3 +177,4 @@ vector_export.register(vectors)
 vector_extract.register(vectors)
 vector_sweep.register(vectors)
 vector_report.register(vectors)
+vector_calibrate.register(vectors)

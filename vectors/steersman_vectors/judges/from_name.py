@@ -1,14 +1,15 @@
-"""Judges by the names that command lines and recipes give them, those that need text alone.
+"""Judges by the names that command lines give them, those that need text alone.
 
 degenerate  repetition  language-switch  gibberish  empty  truncated  refusal
-length  length-ratio  keywords:FILE  facts  instructions
+length  length-ratio  keywords:FILE  facts  instructions  python:package.module:factory
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from .by_text import ByText
+from .by_import import imported_judge
+from .contract import Judge
 from .facts import facts_judge
 from .findings import FINDINGS, finding_judge
 from .instructions import checks_of, instructions_judge
@@ -20,7 +21,7 @@ from .word_list import read_word_list
 SIMPLE = (*FINDINGS, "length", "length-ratio", "facts", "instructions")
 
 
-def judge_from_name(name: str, argument: str, questions: Questions) -> ByText | None:
+def judge_from_name(name: str, argument: str, questions: Questions) -> Judge | None:
     """Returns the judge; None where no judge of texts has this name.
 
     Args:
@@ -29,7 +30,7 @@ def judge_from_name(name: str, argument: str, questions: Questions) -> ByText | 
         questions: What is expected at which prompt, for `instructions`.
 
     Raises:
-        CallerError: `word_list_invalid`.
+        CallerError: `word_list_invalid`, `invalid_judge`.
     """
     if name in FINDINGS:
         return finding_judge(name)
@@ -45,5 +46,7 @@ def judge_from_name(name: str, argument: str, questions: Questions) -> ByText | 
         case "keywords" if argument:
             path = Path(argument)
             return keyword_judge(read_word_list(path), path.stem)
+        case "python" if argument:
+            return imported_judge(argument)
         case _:
             return None

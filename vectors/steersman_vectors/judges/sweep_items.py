@@ -6,14 +6,13 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from ..errors import CallerError
 from ..message import Message
 from ..sweep import grid as grids
-from ..sweep.contract import UNSTEERED, Answer, Dose, OfflineEngine
+from ..sweep.contract import UNSTEERED, Answer, Dose
 from ..sweep.grid import Grid, Setting
+from ..sweep.prompts import SweepPrompt
 from ..sweep.results import Results
 from ..sweep.rows import Row
-from ..vector import SteeringVector
 from .contract import Judgeable
 from .suites.question import Question, expected_of
 
@@ -44,7 +43,13 @@ def questions_of(grid: Grid, sets: Iterable[Iterable[Question]] = ()) -> Questio
     What a prompt expects and no judge here reads, such as a number of days, is left out.
     """
     found = {question.messages: question for questions in sets for question in questions}
-    for prompt in grid.prompts:
+    return {**found, **questions_at(grid.prompts)}
+
+
+def questions_at(prompts: Iterable[SweepPrompt]) -> Questions:
+    """Returns what the prompts say is expected of their answers."""
+    found: dict[tuple[Message, ...], Question] = {}
+    for prompt in prompts:
         try:
             facts, checks = expected_of(prompt.expected)
         except ValueError:
@@ -78,39 +83,6 @@ def items_of(
         )
         found.append(SweepItem(run.id, item))
     return tuple(found)
-
-
-def resident_dose(
-    engine: OfflineEngine, vectors: Mapping[str, SteeringVector]
-) -> Callable[[Setting], Dose]:
-    """Returns what gives a setting's dose as this engine runs it; loads vectors as they come up.
-
-    Args:
-        engine: Runs the model of the sweep.
-        vectors: Whole, by digest.
-
-    The function raises `CallerError(vector_missing)` for a vector that was not given, and whatever
-    the engine refuses.
-    """
-    resident: dict[tuple[str, tuple[int, ...]], str] = {}
-
-    def dose_of(setting: Setting) -> Dose:
-        vector = setting.vector
-        if vector is None or not setting.steers:
-            return UNSTEERED
-        if vector.digest not in vectors:
-            raise CallerError(
-                f"the sweep steers with {vector.name!r} ({vector.digest}), which was not given: "
-                "name its file with --vector",
-                code="vector_missing",
-                param="vector",
-            )
-        place = (vector.digest, setting.layers)
-        if place not in resident:
-            resident[place] = engine.load(vectors[vector.digest].restricted(setting.layers))
-        return Dose(((resident[place], setting.alpha),), vector.scope, vector.schedule)
-
-    return dose_of
 
 
 def _answer(row: Row) -> Answer:

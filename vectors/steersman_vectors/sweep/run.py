@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from ..vector import SteeringVector
-from .contract import UNSTEERED, Ask, Dose, OfflineEngine
-from .grid import Grid, Run, Setting, runs
+from .contract import Ask, OfflineEngine
+from .doses import resident_dose
+from .grid import Grid, Run, runs
 from .results import ResultsFile
 from .rows import row_of
 
@@ -59,17 +60,7 @@ def _asks(
     vectors: Mapping[str, SteeringVector],
     wanted: Sequence[Run],
 ) -> list[Ask]:
-    resident: dict[tuple[str, tuple[int, ...]], str] = {}
-
-    def dose_of(setting: Setting) -> Dose:
-        vector = setting.vector
-        if vector is None or not setting.steers:
-            return UNSTEERED
-        place = (vector.digest, setting.layers)
-        if place not in resident:
-            resident[place] = engine.load(vectors[vector.digest].restricted(setting.layers))
-        return Dose(((resident[place], setting.alpha),), vector.scope, vector.schedule)
-
+    dose_of = resident_dose(engine, vectors)
     return [
         Ask(
             messages=run.prompt.messages,

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ..intervals import wilson
 from ..quality.judge import judge
 from ..quality.judgement import Finding, Judgement
 from . import grid as grids
 from .grid import UNSTEERED, Setting
-from .interval import wilson
 from .results import Results
 from .rows import Row
 

@@ -18,8 +18,8 @@ from steersman_vectors.judges.sweep_items import (
     items_of,
     named_dose,
     questions_of,
-    resident_dose,
 )
+from steersman_vectors.sweep.doses import resident_dose
 from steersman_vectors.sweep.grid import runs, settings
 from steersman_vectors.sweep.results import read_results
 from tests.unit.vectors.commands import Run

@@ -14,7 +14,6 @@ from steersman_vectors.quality.judge import judge
 from steersman_vectors.sweep.contract import Answer
 from steersman_vectors.sweep.grid import runs
 from steersman_vectors.sweep.heat_map import heat_maps
-from steersman_vectors.sweep.interval import wilson
 from steersman_vectors.sweep.results import Results
 from steersman_vectors.sweep.rows import row_of
 from steersman_vectors.sweep.summary import distinct, summarise
@@ -23,17 +22,6 @@ from .samples import PLAIN, answers, grids
 
 LOOP = Answer("I am sorry. " * 40, "length", (7, 8) * 20, (-0.25,) * 40)
 FINE = Answer("Your order leaves today.", "stop", (1, 2, 3, 4), (-1.0, -2.0, -3.0, -4.0))
-
-
-@given(st.integers(1, 300), st.data())
-def test_wilson_solves_its_equation(of, data):
-    """Both ends are where the observed rate is z standard errors away: (p - x)² = z² x(1-x)/n."""
-    hits, z = data.draw(st.integers(0, of)), data.draw(st.floats(0.5, 4))
-    low, high = wilson(hits, of, z)
-    assert 0.0 <= low <= hits / of <= high <= 1.0
-    for end in (low, high):
-        assert (hits / of - end) ** 2 == pytest.approx(z * z * end * (1 - end) / of, abs=1e-9)
-    assert wilson(0, 0) == (0.0, 1.0)
 
 
 @given(st.lists(st.integers(0, 3), max_size=12), st.integers(1, 3))

@@ -1,0 +1,73 @@
+"""A calibration from the command line: planned, told, run with one engine, written."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from steersman_vectors.errors import CallerError
+
+from .calibrate_options import Asked, Planned, plan
+from .output import print_note
+from .progress import SpeedColumn, counting
+
+if TYPE_CHECKING:
+    from steersman_vectors.calibrate.record import Calibration
+
+__all__ = ["Done", "Planned", "plan", "run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How the command ended."""
+
+    record: Calibration
+    out: Path
+    record_file: Path
+    digest: str
+    """Of the vector that was written."""
+
+
+def run(asked: Asked, out: Path, *, engine: str, at_once: int) -> Done:
+    """Returns what was found, after vector and record are written.
+
+    Raises `SteersmanError`; what was answered until then stays beside `out`.
+    """
+    from steersman_vectors.calibrate.run import calibrate
+    from steersman_vectors.formats import native
+    from steersman_vectors.sweep.engines import find_engine
+    from steersman_vectors.whole_file import write_whole
+
+    from .calibrate_views import bound_line
+
+    if out.resolve() == asked.vector.resolve():
+        raise CallerError(
+            f"--out {out} is the vector itself; choose another file, so that it can be calibrated "
+            "again",
+            code="path_unusable",
+            param="out",
+        )
+    planned = plan(asked)
+    print_note(bound_line(planned.order))
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")  # read when vLLM is imported
+    open_engine = find_engine(engine)
+    order = planned.order
+    folder = out.with_suffix(".calibration")
+    with (
+        open_engine(planned.model_dir, layers=order.layers, max_num_seqs=at_once) as booted,
+        counting("Calibrating", speed=SpeedColumn("answers")) as progress,
+    ):
+        found = calibrate(booted, order, folder, progress)
+    record_file = out.with_suffix(".calibration.json")
+    try:
+        digest = native.save(found.vector, out)
+        write_whole(record_file, found.record.model_dump_json(indent=2).encode() + b"\n")
+    except OSError as error:
+        raise CallerError(
+            f"cannot write {out} ({error.strerror}). Choose another --out",
+            code="path_unusable",
+            param="out",
+        ) from error
+    return Done(found.record, out, record_file, digest)

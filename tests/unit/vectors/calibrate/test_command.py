@@ -1,0 +1,155 @@
+"""`steersman vectors calibrate`: what it writes, what its exit code says, what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from steersman_vectors.calibrate.record import Calibration
+from steersman_vectors.fingerprint import fingerprint
+from steersman_vectors.formats import native
+from tests.unit.vectors.commands import Run
+
+from .planted_engine import WARM, planted_vector, prompts
+
+
+@pytest.fixture
+def given(tmp_path: Path, model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with all that the command takes; the planted engine is installed as `planted`."""
+    info = tmp_path / "installed" / "planted-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: planted\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[steersman.engines]\nplanted = tests.unit.vectors.calibrate.planted_engine:open_engine\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path / "installed")
+    for name, seed in (("warmth", 0), ("other", 1)):
+        vector = planted_vector(4, seed, name, fingerprint(model_dir).digest)
+        native.save(vector, tmp_path / f"{name}.safetensors")
+    lines = [
+        {"prompt": p.messages[-1].content, "expected": p.expected, "id": p.id} for p in prompts(190)
+    ]
+    (tmp_path / "prompts.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    (tmp_path / "warm.txt").write_text("\n".join(WARM))
+    return tmp_path
+
+
+def options(given: Path, out: str, *more: str) -> list[str]:
+    return [
+        "--model", str(given / "model"), "--prompts", str(given / "prompts.jsonl"),
+        "--judge", f"keywords:{given / 'warm.txt'}", "--engine", "planted", "--halvings", "1",
+        "--max-tokens", "40", "--out", str(given / out), *more,
+    ]  # fmt: skip
+
+
+def calibrate(run: Run, given: Path, vector: str, out: str, *more: str):
+    return run("vectors", "calibrate", given / f"{vector}.safetensors", *options(given, out, *more))
+
+
+def test_a_dial_and_then_two_of_them_together(run: Run, given: Path) -> None:
+    done = calibrate(
+        run, given, "warmth", "warm-dial.safetensors", "--layers", "single", "--layers", "own",
+        "--alphas", "0.5,1,3", "--also", "length", "--baseline-prompt", "Answer warmly.", "--json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "at most " in done.stderr
+    said = json.loads(done.stdout)
+    written = native.load(given / "warm-dial.safetensors")
+    assert said["digest"] == native.digest((given / "warm-dial.safetensors").read_bytes())
+    assert set(said["presets"]) == set(written.card.presets) == {"low", "medium", "strong"}
+    assert said["why_none"] is None
+    record = Calibration.model_validate_json((given / "warm-dial.calibration.json").read_bytes())
+    assert record.alpha_max == written.card.alpha_max == said["alpha_max"]
+    assert record.prompted[0].system_prompt == "Answer warmly."
+    assert "length" in record.unsteered
+    assert "facts" in record.unsteered  # the prompts say what is expected
+    recipe = written.card.recipe["calibration"]
+    assert recipe["layers"] == ["single", "own"]
+    assert recipe["files"]["prompts"]["file"] == "prompts.jsonl"
+    people = calibrate(
+        run, given, "warmth", "warm-dial.safetensors", "--layers", "single", "--layers", "own",
+        "--alphas", "0.5,1,3", "--also", "length", "--baseline-prompt", "Answer warmly.",
+    )  # fmt: skip
+    assert people.returncode == 0
+    for shown in ("low", "strong", "unsteered", "prompt: Answer warmly.", "alpha_max"):
+        assert shown in people.stdout
+
+    other = calibrate(run, given, "other", "other-dial.safetensors", "--alphas", "0.5,1,3")
+    assert other.returncode == 0, other.stderr
+    joint = calibrate(
+        run, given, "warm-dial", "warm-joint.safetensors", "--with",
+        str(given / "other-dial.safetensors"), "--with-judge", f"keywords:{given / 'warm.txt'}",
+        "--with-out", str(given / "other-joint.safetensors"), "--json",
+    )  # fmt: skip
+    assert joint.returncode in (0, 1), joint.stderr
+    told = json.loads(joint.stdout)
+    assert told["vectors"] == ["warmth", "other"]
+    assert told["combinations"] == 9
+    assert joint.returncode == (0 if told["safe"] else 1)
+    card = native.load(given / "other-joint.safetensors").card
+    assert len(card.quality["joint"]["warmth"]["safe"]) == len(told["safe"])
+
+
+def test_a_vector_that_passes_no_gate_exits_with_1(
+    run: Run, given: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLANTED_CLIFF", "0")
+    done = calibrate(run, given, "warmth", "d.safetensors", "--layers", "own", "--alphas", "1")
+    assert done.returncode == 1, done.stderr
+    assert "no presets: no setting passes the gates" in done.stdout
+    card = native.load(given / "d.safetensors").card
+    assert card.presets == {}
+    assert "no setting passes" in card.quality["calibration"]["why_no_presets"]
+
+
+def test_what_it_would_ask_is_told_without_an_engine(run: Run, given: Path) -> None:
+    done = calibrate(
+        run, given, "warmth", "d.safetensors", "--engine", "no-such", "--dry-run", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["answers_at_most"] > 3 * 5 * 90
+    assert {gate["measure"] for gate in said["gates"]} == {"degenerate", "kl", "refusal", "facts"}
+    assert not (given / "d.calibration").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        (["--alphas", "0,1"], "invalid_option"),
+        (["--alphas", "x"], "invalid_grid"),
+        (["--max-kl", "lots"], "invalid_option"),
+        (["--max-degenerate", "2"], "invalid_gate"),
+        (["--max-degenerate", "0.01"], "too_few_prompts"),
+        (["--judge", "length"], "invalid_option"),
+        (["--judge", "kl"], "invalid_option"),
+        (["--judge", "python:no.such:judge"], "invalid_judge"),
+        (["--judge", "python:json:dumps_all"], "invalid_judge"),
+        (["--judge", "python:collections:OrderedDict"], "invalid_judge"),
+        (["--judge", "python:json"], "invalid_judge"),
+        (["--layers", "9"], "invalid_layers"),
+        (["--with", "other.safetensors"], "invalid_option"),
+    ],
+)
+def test_what_it_cannot_do_is_refused_before_an_engine_boots(
+    run: Run, given: Path, more: list[str], code: str
+) -> None:
+    done = calibrate(run, given, "warmth", "d.safetensors", *more, "--engine", "no-such", "--json")
+    assert done.returncode == 3, done.stdout
+    assert json.loads(done.stderr.splitlines()[-1])["error"]["code"] == code
+
+
+def test_a_judge_of_another_package_is_taken(
+    run: Run, given: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (given / "installed" / "my_judges.py").write_text(
+        "from steersman_vectors.judges.length import length_judge as words\n"
+    )
+    done = calibrate(
+        run, given, "warmth", "d.safetensors", "--judge", "python:my_judges:words", "--toward",
+        "higher", "--layers", "own", "--alphas", "0.5,1",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert native.load(given / "d.safetensors").card.quality["calibration"]["behaviour"] == "length"
