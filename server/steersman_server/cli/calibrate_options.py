@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 import sys
 from collections.abc import Mapping
@@ -128,7 +127,7 @@ def plan(asked: Asked) -> Planned:
         scope=asked.scope or vector.card.scope or "assistant",
         schedule=given or vector.card.schedule or CONSTANT,
         system_prompts=asked.baseline_prompts,
-        recipe=_recipe(asked, rules),
+        recipe=_recipe(asked, rules, fingerprint),
     )
     check_order(order)
     return Planned(order, model_dir)
@@ -268,27 +267,41 @@ def _default_rules(vector: SteeringVector, num_layers: int) -> tuple[str, ...]:
     return ("single", f"sparse:{min(5, num_layers)}", "all")
 
 
-def _recipe(asked: Asked, rules: tuple[str, ...]) -> dict[str, Any]:
-    files = {"prompts": asked.prompts, "heldout": asked.heldout, "facts": asked.facts,
-             "unsafe": asked.unsafe}  # fmt: skip
-    return {
-        "command": shlex.join(["steersman", *sys.argv[1:]]),
+def _recipe(asked: Asked, rules: tuple[str, ...], fingerprint: str) -> dict[str, Any]:
+    """Returns the options as they were given; `vectors rebuild` gives them again."""
+    from steersman_vectors.recipe.calibrate_step import calibrate_step
+
+    options = {
+        "prompts": asked.prompts,
+        "heldout": asked.heldout,
+        "facts": asked.facts,
+        "unsafe": asked.unsafe,
         "judge": asked.judge,
-        "also": list(asked.also),
+        "also": asked.also,
         "toward": asked.toward,
-        "concept": asked.concept,
-        "layers": list(rules),
+        "layers": rules,
         "alphas": asked.alphas,
         "halvings": asked.halvings,
-        "gates": dict(asked.bounds),
-        "baseline_prompts": list(asked.baseline_prompts),
-        "max_tokens": asked.max_tokens,
-        "files": {
-            name: {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-            for name, path in files.items()
-            if path is not None
-        },
+        **{option.replace("_", "-"): text for option, text in asked.bounds.items()},
+        "baseline-prompt": asked.baseline_prompts,
+        "temperature": asked.temperature,
+        "max-tokens": asked.max_tokens,
+        "seed": asked.seed,
+        "scope": asked.scope,
+        "schedule": asked.schedule,
+        "concept": asked.concept,
+        "endpoint": asked.endpoints,
+        "judge-model": asked.judge_models,
+        "api-key-env": asked.api_key_env,
+        "max-calls": asked.max_calls,
     }
+    step = calibrate_step(
+        options,
+        command=shlex.join(["steersman", *sys.argv[1:]]),
+        fingerprint=fingerprint,
+        seed=asked.seed,
+    )
+    return step.model_dump(mode="json")
 
 
 def _invalid(got: str, expected: str, param: str) -> CallerError:
