@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ..declare import (
     BLUE,
-    GREEN,
     ORANGE,
     PURPLE,
     RED,
@@ -102,11 +101,11 @@ OVER_TIME = Row(
                            "$window"),
                       rate(f'{ANSWERS}{{{CHOSEN}, steered="no"}}', "tenant", "$window"),
                   )), "{{tenant}}"), unit="percentunit", low=0.0),
-        lines("Back-offs", "Times that steering was scaled down, switched off or brought back by "
-              "itself, by action, in the window. Only tenants that opted in.",
+        lines("Back-offs", "Times that steering was scaled down or switched off by itself, by "
+              "action, in the window. Only tenants that opted in; only an operator restores.",
               Query(count(f"steering_backoffs_total{{{CHOSEN}}}", "action", "$window"),
                     "{{action}}"), decimals=0,
-              colours=(("scaled", ORANGE), ("off", RED), ("restored", GREEN))),
+              colours=(("scaled", ORANGE), ("off", RED))),
         lines("Safety overrides", "Requests served unsteered for a safety intent, by tenant.",
               Query(top(rate(f"steering_safety_overrides_total{{{CHOSEN}}}", "tenant")),
                     "{{tenant}}"), unit="reqps", width=12),
