@@ -48,19 +48,11 @@ def run(asked: Asked, second: Second, out: Path, *, engine: str, at_once: int) -
     from steersman_vectors.sweep.engines import find_engine
     from steersman_vectors.whole_file import write_whole
 
-    if second.judge is None or second.out is None:
-        raise _invalid(
-            "--with without all of its options", "--with-judge JUDGE and --with-out FILE", "with"
-        )
-    if asked.layers or asked.alphas is not None:
-        raise _invalid(
-            "--with beside --layers or --alphas", "neither: both vectors have their presets", "with"
-        )
-    taken = {each.resolve() for each in (asked.vector, second.file)}
-    if len({out.resolve(), second.out.resolve()} - taken) < 2:
-        raise _invalid("--out and --with-out", "two files that are not given as vectors", "out")
-    jointly, model_dir = _plan(asked, second)
-    print_note(f"at most {jointly.most_answers:,} answers, and as many weighings for KL")
+    from .joint_views import bound_line
+
+    jointly, model_dir = plan_jointly(asked, second, out)
+    assert second.out is not None, "checked by the plan"
+    print_note(bound_line(jointly))
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")  # read when vLLM is imported
     open_engine = find_engine(engine)
     layers = sorted({*jointly.one.vector.layers, *jointly.other.vector.layers})
@@ -83,11 +75,25 @@ def run(asked: Asked, second: Second, out: Path, *, engine: str, at_once: int) -
     return Joined(joint, (out, second.out), record_file)
 
 
-def _plan(asked: Asked, second: Second) -> tuple[JointOrder, Path]:
+def plan_jointly(asked: Asked, second: Second, out: Path) -> tuple[JointOrder, Path]:
+    """Returns what is measured together, and the model's folder; boots nothing.
+
+    Raises `CallerError` for whatever does not fit together.
+    """
     from steersman_vectors.calibrate.joint import Dialled, JointOrder, check_joint
     from steersman_vectors.formats import native
 
-    assert second.judge is not None, "checked by the caller"
+    if second.judge is None or second.out is None:
+        raise _invalid(
+            "--with without all of its options", "--with-judge JUDGE and --with-out FILE", "with"
+        )
+    if asked.layers or asked.alphas is not None:
+        raise _invalid(
+            "--with beside --layers or --alphas", "neither: both vectors have their presets", "with"
+        )
+    taken = {each.resolve() for each in (asked.vector, second.file)}
+    if len({out.resolve(), second.out.resolve()} - taken) < 2:
+        raise _invalid("--out and --with-out", "two files that are not given as vectors", "out")
     # Another judge only: to be told of the same one twice would be refused.
     also = asked.also if second.judge == asked.judge else (*asked.also, second.judge)
     planned = plan(replace(asked, also=also, layers=("own",), alphas="1"))

@@ -11,7 +11,19 @@ from .calibrate_views import said
 from .output import printable
 
 if TYPE_CHECKING:
+    from steersman_vectors.calibrate.joint import JointOrder
+
     from .joint_run import Joined
+
+
+def bound_json(jointly: JointOrder) -> dict[str, Any]:
+    """Returns the most that is asked, for programs."""
+    return {"answers_at_most": jointly.most_answers, "weighings_at_most": jointly.most_answers}
+
+
+def bound_line(jointly: JointOrder) -> str:
+    """Returns the most that is asked, in words."""
+    return f"at most {jointly.most_answers:,} answers, and as many weighings for KL"
 
 
 def as_json(joined: Joined) -> dict[str, Any]:

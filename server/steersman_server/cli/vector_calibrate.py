@@ -201,6 +201,13 @@ def register(vectors: typer.Typer) -> None:
             second = joint_run.Second(
                 with_file, with_judge, None if with_toward is None else with_toward.value, with_out
             )
+            if dry_run:
+                jointly = joint_run.plan_jointly(asked, second, out)[0]
+                if as_json:
+                    print_json(joint_views.bound_json(jointly))
+                else:
+                    print_people(joint_views.bound_line(jointly))
+                return
             try:
                 joined = joint_run.run(asked, second, out, engine=engine, at_once=at_once)
             except KeyboardInterrupt:

@@ -193,7 +193,7 @@ def test_two_models_with_one_name_are_told_apart(
 
 COMMANDS = (
     *("import", "list", "show", "push", "export", "promote", "rollback", "retire", "diff"),
-    *("verify", "gc", "log", "stale"),
+    *("verify", "gc", "log", "stale", "calibrate"),
 )
 
 

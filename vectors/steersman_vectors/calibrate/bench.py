@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite, nan
+from math import nan
 
-from ..judges.contract import Judgeable, Measure, Verdict
-from ..judges.figures import Figure, figure
+from ..judges.contract import Judgeable, Verdict
 from ..judges.likelihood import DivergenceJudge
 from ..message import Message
 from ..sweep import grid as grids
@@ -16,18 +15,13 @@ from ..sweep.doses import resident_dose
 from ..sweep.grid import UNSTEERED, Grid, LayerSet, Run, Setting
 from ..sweep.prompts import SweepPrompt
 from ..sweep.rows import Row
+from .estimates import Values, estimates_of
 from .gates import failed_by
 from .order import Measured, Order
 from .prompts import Half, facts_in
 from .record import Estimate, Point, Prompted
 from .search import Cell
 from .store import Store
-
-MOST_SILENT = 0.05
-"""Share of the answers of which a judge may say nothing and still have a figure: what is left out
-might be the worst of them."""
-Values = dict[str, list[float | None]]
-"""By prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +48,15 @@ class Bench:
         self._kl = Measured("kl", "prompts", DivergenceJudge(engine))
         self._verdicts: dict[str, dict[str, Verdict]] = {}
         self._unsteered: dict[Half, dict[str, Values]] = {}
+        self._weighed: set[str] = set()
+        """Runs of whose KL was told."""
 
     def cells(self, half: Half, cells: Sequence[Cell]) -> list[Point]:
         """Returns the points of these settings, in order."""
         self._ask(half, cells)
+        # All at once: a judging model has more to do at a time, and for KL the unsteered
+        # distributions are weighed once for all doses.
+        self._judged([said for cell in cells for said in self._said_under(half, cell)], kl=True)
         return [self.point(half, cell) for cell in cells]
 
     def values(self, half: Half, cell: Cell) -> Mapping[str, Values]:
@@ -71,7 +70,7 @@ class Bench:
         base: what its changes are against; None: the unsteered answers.
         """
         against = self._base(half) if base is None else base
-        figures, changes = _estimates(self._measures(), self._values(half, cell), against)
+        figures, changes = estimates_of(self._measures(), self._values(half, cell), against)
         return Point(
             layers=self._order.layers_of(cell.layer_set),
             layer_set=cell.layer_set.rule,
@@ -83,7 +82,7 @@ class Bench:
 
     def unsteered(self, half: Half) -> dict[str, Estimate]:
         """Returns the figures of the model without any dose."""
-        return _estimates(self._measures(), self._base(half), {})[0]
+        return estimates_of(self._measures(), self._base(half), {})[0]
 
     def prompted(self, system_prompt: str) -> Prompted:
         """Returns the figures of the model, unsteered, under a system prompt, on the held-out half.
@@ -104,7 +103,7 @@ class Bench:
         ]
         values = self._judged(said, kl=False)
         # KL is of two distributions at one context, and a system prompt is another context.
-        figures, changes = _estimates(self._order.measured, values, base)
+        figures, changes = estimates_of(self._order.measured, values, base)
         return Prompted(system_prompt=system_prompt, figures=figures, changes=changes)
 
     def text(self, half: Half, prompt: SweepPrompt, cell: Cell | None) -> str:
@@ -128,10 +127,12 @@ class Bench:
             self._store.answer(self._engine, grid, self._vectors, self._tell)
 
     def _values(self, half: Half, cell: Cell) -> dict[str, Values]:
+        return self._judged(self._said_under(half, cell), kl=True)
+
+    def _said_under(self, half: Half, cell: Cell) -> list[_Said]:
         setting = self._setting(cell)
         grid = self._order.grid(self._order.prompts.of(half), (cell.layer_set,), (cell.alpha,))
-        said = [self._said(run, setting, run.prompt) for run in grids.runs_of(grid, setting)]
-        return self._judged(said, kl=True)
+        return [self._said(run, setting, run.prompt) for run in grids.runs_of(grid, setting)]
 
     def _measures(self) -> tuple[Measured, ...]:
         return (*self._order.measured, self._kl)
@@ -175,14 +176,16 @@ class Bench:
         for measured in self._order.measured:
             own = _of_suite(said, measured)
             verdicts = self._verdicts.setdefault(measured.name, {})
-            new = [each for each in own if each.run not in verdicts]
+            new = _unknown(own, verdicts)
             for index, verdict in measured.judge.judge([each.item for each in new]):
                 verdicts[new[index].run] = verdict
             found[measured.name] = _by_prompt(own, verdicts)
         if kl:
             own = _of_suite(said, self._kl)
-            new = [each for each in own if each.run not in self._store.kl]
-            self._tell(len(own) - len(new))
+            new = _unknown(own, self._store.kl)
+            seen = {each.run for each in own} - self._weighed
+            self._weighed |= seen
+            self._tell(len(seen) - len(new))
             for index, verdict in self._kl.judge.judge([each.item for each in new]):
                 self._store.keep_kl(new[index].run, verdict)
                 self._tell(1)
@@ -197,43 +200,17 @@ def under(system_prompt: str, messages: tuple[Message, ...]) -> tuple[Message, .
     return (Message("system", f"{system_prompt}\n\n{messages[0].content}"), *messages[1:])
 
 
+def _unknown(said: Iterable[_Said], verdicts: Mapping[str, Verdict]) -> list[_Said]:
+    """Returns what is not judged yet, each answer once."""
+    return list({each.run: each for each in said if each.run not in verdicts}.values())
+
+
 def _of_suite(said: Iterable[_Said], measured: Measured) -> list[_Said]:
     return [each for each in said if each.prompt.id.startswith(f"{measured.suite}/")]
 
 
 def _by_prompt(said: Iterable[_Said], verdicts: Mapping[str, Verdict]) -> Values:
     return {each.prompt.id: [verdicts[each.run].value] for each in said}
-
-
-def _estimates(
-    measures: Iterable[Measured], values: Mapping[str, Values], base: Mapping[str, Values]
-) -> tuple[dict[str, Estimate], dict[str, Estimate]]:
-    """Returns figures and changes; without those that the judge is silent on too often."""
-    figures: dict[str, Estimate] = {}
-    changes: dict[str, Estimate] = {}
-    for measured in measures:
-        if measured.name not in values:
-            continue
-        measure: Measure = measured.judge.measure
-        found = figure(measure, values[measured.name], base.get(measured.name, {}))
-        if found.mean is None or found.silent > MOST_SILENT * (found.silent + found.prompts):
-            continue
-        if all(map(isfinite, found.interval)):
-            figures[measured.name] = _estimate(found.mean, found.interval, found.prompts)
-        change = _change(found)
-        if change is not None:
-            changes[measured.name] = change
-    return figures, changes
-
-
-def _change(found: Figure) -> Estimate | None:
-    if found.change is None or not all(map(isfinite, found.change_interval)):
-        return None
-    return _estimate(found.change, found.change_interval, found.prompts)
-
-
-def _estimate(value: float, interval: tuple[float, float], n: int) -> Estimate:
-    return Estimate(value=value, low=interval[0], high=interval[1], n=n)
 
 
 def _answer(row: Row) -> Answer:

@@ -3,24 +3,26 @@
 1. every layer set at every alpha of the coarse grid;
 2. for the leading sets, the cliff of the gates, halved a few times;
 3. on the chosen set, the cliff of coherence, halved as often;
-4. the presets' alphas themselves, so that nothing is offered that was only interpolated.
+4. the presets' alphas themselves, again where that moves them: nothing is only interpolated.
 
 Deterministic: the same answers lead to the same questions, which is why a stopped run goes on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ..sweep.grid import LayerSet
 from .choice import choose_layer_set, nearest_safe, preset_alphas
-from .curve import Shift, at, middle_of_cliff, reach, rising, way_up
+from .curve import Shift, middle_of_cliff, reach, rising, way_up
 from .gates import coherent, why_not
 from .record import Gate, Point
 
-RETRIES = 3
-"""How often presets are set anew when one that was interpolated does not pass."""
+ROUNDS = 3
+"""How often the presets' alphas are set anew by what was measured at the last ones."""
+NEAR = 0.1
+"""An alpha is measured if one was that differs by no more than this share of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class Space:
         """Returns how many settings are measured at most."""
         coarse = len(self.layer_sets) * len(self.alphas)
         halved = self.halvings * (min(self.leading, len(self.layer_sets)) + 1)
-        return coarse + halved + 3 * RETRIES
+        return coarse + halved + 3 * ROUNDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +94,14 @@ def search(space: Space, shift: Shift, measure: MeasureCells) -> Found:
         if middle is None:
             break
         points += measure([Cell(chosen, middle)])
-    ideal: dict[str, float] = {}
-    for _ in range(RETRIES):
+    for _ in range(ROUNDS):
         ideal = preset_alphas(_of(points, rule), space.gates, shift)
-        new = {a for a in ideal.values() if at(_of(points, rule), a) is None}
+        new = _unmeasured(ideal.values(), _of(points, rule))
         if not new:
             break
-        points += measure([Cell(chosen, a) for a in sorted(new)])
-        if {p.alpha for p in way_up(_of(points, rule), space.gates)}.issuperset(ideal.values()):
-            break
+        points += measure([Cell(chosen, a) for a in new])
     own = _of(points, rule)
+    ideal = preset_alphas(own, space.gates, shift)
     alphas = nearest_safe(ideal, way_up(own, space.gates))
     holds = way_up(own, cap_gates) if cap_gates else ()
     return Found(
@@ -141,6 +141,11 @@ def _cliffs(space: Space, points: Sequence[Point], shift: Shift) -> list[Cell]:
         if middle is not None:
             wanted.append(Cell(chosen, middle))
     return wanted
+
+
+def _unmeasured(wanted: Iterable[float], own: Sequence[Point]) -> list[float]:
+    there = [point.alpha for point in own]
+    return sorted({a for a in wanted if not any(abs(each - a) <= NEAR * a for each in there)})
 
 
 def _missed(space: Space, own: Sequence[Point], shift: Shift) -> str:

@@ -78,11 +78,15 @@ def test_a_dial_and_then_two_of_them_together(run: Run, given: Path) -> None:
 
     other = calibrate(run, given, "other", "other-dial.safetensors", "--alphas", "0.5,1,3")
     assert other.returncode == 0, other.stderr
-    joint = calibrate(
-        run, given, "warm-dial", "warm-joint.safetensors", "--with",
-        str(given / "other-dial.safetensors"), "--with-judge", f"keywords:{given / 'warm.txt'}",
-        "--with-out", str(given / "other-joint.safetensors"), "--json",
-    )  # fmt: skip
+    jointly = [
+        "--with", str(given / "other-dial.safetensors"), "--with-judge",
+        f"keywords:{given / 'warm.txt'}", "--with-out", str(given / "other-joint.safetensors"),
+        "--json",
+    ]  # fmt: skip
+    dry = calibrate(run, given, "warm-dial", "warm-joint.safetensors", *jointly, "--dry-run")
+    assert json.loads(dry.stdout)["answers_at_most"] == 16 * 190
+    assert not (given / "warm-joint.safetensors").exists()
+    joint = calibrate(run, given, "warm-dial", "warm-joint.safetensors", *jointly)
     assert joint.returncode in (0, 1), joint.stderr
     told = json.loads(joint.stdout)
     assert told["vectors"] == ["warmth", "other"]

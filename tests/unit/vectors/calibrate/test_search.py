@@ -45,7 +45,7 @@ def test_without_noise_the_cliff_is_found_as_closely_as_it_was_halved(where, slo
     # A straight line: the presets' alphas are in the proportion of what they are to reach.
     top = found.alpha_max
     for name, fraction in FRACTIONS.items():
-        assert found.alphas[name] == pytest.approx(fraction * top, rel=0.02)
+        assert found.alphas[name] == pytest.approx(fraction * top, rel=0.1)
         assert found.alphas[name] in {p.alpha for p in found.points}
 
 
@@ -60,9 +60,18 @@ def test_facts_end_the_presets_and_coherence_the_cap():
 def test_a_curve_that_flattens_gets_no_more_than_it_needs():
     truth = Truths(linear(2.0, most=2.0), lambda a: 0.0, linear(0.01))
     found = search(space(["a"], COARSE, (p := Planted({"a": truth})).gates), shift, p)
-    assert found.alphas["strong"] == pytest.approx(0.95, abs=0.01)
+    assert found.alphas["strong"] == pytest.approx(0.95, abs=0.06)
     assert found.alpha_max == 4.0
     assert not found.cliff_seen
+
+
+def test_a_curve_that_the_coarse_grid_missed_still_gets_its_thirds():
+    """All of the rise is below the lowest alpha of the grid, and bent."""
+    truth = Truths(lambda a: min(1.0, (a / 0.4) ** 3), lambda a: 0.0, linear(0.01))
+    found = search(space(["a"], COARSE, (p := Planted({"a": truth})).gates), shift, p)
+    reached = {name: truth.warmth(alpha) for name, alpha in found.alphas.items()}
+    for name, fraction in FRACTIONS.items():
+        assert reached[name] == pytest.approx(fraction, abs=0.15)
 
 
 def test_of_sets_that_reach_as_much_the_gentler_is_chosen():
