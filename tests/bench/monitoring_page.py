@@ -106,13 +106,14 @@ def _step(row: dict[str, Any]) -> str:
 
 
 def _per_logit(rows: Sequence[dict[str, Any]]) -> str:
-    ns = median(
+    ns = [
         median(one - none for none, one in row["pairs"]) / row["batch"] / row["vocabulary"] * 1e9
         for row in rows
-    )
+    ]
     return (
-        f"That is {ns:.1f} ns for each of the batch's logits here, whatever the model: these have "
-        "few weights for each entry of their vocabulary, and so pay the most. Worked out, not "
+        f"That is {min(ns):.1f} to {max(ns):.1f} ns for each of the batch's logits, the lowest "
+        "where what is added is within the noise. These models have few weights for each entry of "
+        "their vocabulary, and so pay the most. Worked out, not "
         "measured: where memory is the limit, as on a GPU, a log-softmax moves some 10 bytes per "
         "logit, and the step at least the weights. With 64 requests and a vocabulary of 128,256 "
         "that is 82 MB beside 16 GB for a model of 8 billion weights in bf16, 0.5% of a step and "
@@ -188,7 +189,10 @@ def _verdict(record: dict[str, Any]) -> list[str]:
           for (shape, vocabulary), share in of_engine.items()),
         "",
         f"Where the cores limit it, which API process and engine share, as on the server's page: "
-        f"{of_cores:.2%} of what they do for a request of {TOKENS} tokens, {_met(of_cores)}.",
+        f"what watching adds in the API process is {of_cores:.2%} of what they do for a request of "
+        f"{TOKENS} tokens, {_met(of_cores)} by itself. The engine's part, log-probabilities "
+        "included, is on top: what the lines above have for a model, of the engine's share of the "
+        "cores.",
         "",
         f"Where an API process limits it: {of_process:.2%} of what it does for such a request, "
         f"{_met(of_process)}.",

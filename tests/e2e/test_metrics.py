@@ -23,7 +23,7 @@ PAGE = (Path(__file__).parents[2] / "docs/metrics.md").read_text()
 NEEDS = {
     "steering_intents_total": "a classifier, which the two-process server has not",
     "steering_safety_overrides_total": "a classifier, which the two-process server has not",
-    "steering_backoffs_total": "a tenant that is backed off",
+    "steering_backoffs_total": "a tenant that opted in",
 }
 """Metrics that are absent where several processes serve until that happens."""
 ADDED = ("_created",)

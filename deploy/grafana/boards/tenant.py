@@ -41,14 +41,14 @@ CHOSEN_TENANTS = Row(
              share(rate(REFUSED), rate(ALL)), unit="percentunit",
              steps=((0.05, YELLOW), (0.2, RED))),
         stat("Degenerate, steered", "Share of their sampled steered answers that nobody can want, "
-             "over the window. Lower the tenant's alpha cap or dose, or let back-off do it.",
+             "over the window. Lower the dose in its policy or default, or let back-off do it.",
              share(rate(BROKEN, window="$window"), rate(SAMPLED, window="$window")),
              unit="percentunit", steps=((0.02, YELLOW), (0.05, RED))),
         stat("Safety overrides", "Requests served unsteered for a safety intent, in the time "
             "shown.",
              count(f"steering_safety_overrides_total{{{CHOSEN}}}"), decimals=0, base=BLUE),
         stat("Backed off", "Tenants whose steering has been scaled down or switched off by itself, "
-             "of all tenants. `steersman audit` says which and why.",
+             "of all tenants. `steersman tenants backoff list` says which.",
              "max(steering_backed_off_tenants{})", steps=((1, ORANGE),), decimals=0),
     ),
 )  # fmt: skip

@@ -35,6 +35,7 @@ from .window import Counts, Standing, TenantWindow
 log = structlog.get_logger("steersman.backoff")
 
 RETRY_S = 1.0
+ACTIONS = ("scaled", "off")
 ACTOR = f"back-off on {socket.gethostname()}, process {os.getpid()}"
 
 
@@ -74,6 +75,8 @@ class BackoffActor:
         self._actor = actor
         self._windows: dict[str, TenantWindow] = {}
         self._local: dict[str, _Local] = {}
+        self._begun: set[str] = set()
+        """Tenants whose counters there are."""
         self._telling: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.backoffs: Mapping[str, BackedOff] = {}
@@ -92,6 +95,7 @@ class BackoffActor:
                 del self._local[tenant]
         for tenant in [known for known in self._windows if self._policy(known) is None]:
             del self._windows[tenant]
+        self._begin_counters()
         self._put_in_force()
 
     async def told(self) -> None:
@@ -176,12 +180,17 @@ class BackoffActor:
         revision = await self._store.revision()
         if ours:
             action = "off" if local.wanted.scale == 0.0 else "scaled"
-            name = self._label(tenant)
-            for each in ("scaled", "off"):  # the second step's series begins at 0 with the first
-                BACKOFFS.labels(name, each)
-            BACKOFFS.labels(name, action).inc()
+            BACKOFFS.labels(self._label(tenant), action).inc()
         local.known_at = revision
         self.shown(self._configuration, self._revision)  # it may be the one that is shown already
+
+    def _begin_counters(self) -> None:
+        """Begins the series of tenants that opt in at 0: else no increase sees their first step."""
+        for tenant, found in self._configuration.tenants.items():
+            if found.backoff is not None and tenant not in self._begun:
+                self._begun.add(tenant)
+                for action in ACTIONS:
+                    BACKOFFS.labels(self._label(tenant), action)
 
     def _window(self, tenant: str, policy: BackoffPolicy, now: float) -> TenantWindow:
         standing = Standing(self._scale(tenant), self._revision)

@@ -46,7 +46,8 @@ class QualityMetrics:
         for finding in judgement.findings:
             FINDINGS.labels(steered, finding).inc()
         for vector in decision.applied:
-            self._by_vector.of(vector.name, str(vector.version), verdict).inc()
+            if vector.alpha != 0.0:  # what adds nothing has no part in the answer, nor in the plan
+                self._by_vector.of(vector.name, str(vector.version), verdict).inc()
         for flag in decision.flags:
             self._by_variant.of(flag.flag, flag.variant or "none", verdict).inc()
         self._measured(observed, steered)

@@ -28,6 +28,7 @@ from ..access.settings import ADMIN_KEY_ENV, access_settings, is_loopback
 from ..cli.output import print_warning, print_warnings
 from ..cli.progress import fingerprint_of
 from ..engine.vllm_api import parse_serve_args, run_server, traces_endpoint
+from ..intent.load import load_classifier
 from ..quality.logprob_gate import LOGPROB_SHARE
 from ..quality.sampler import QUALITY_SAMPLE
 from ..readout.slots import ReadoutSlot, with_layers
@@ -81,6 +82,8 @@ def serve(options: ServeOptions) -> None:
     shape = read_shape(model_dir)
     check_public(options.public_routes)
     check_shadows(options.quality_shadow, options.quality_sample)
+    if options.intents is not None:
+        load_classifier(options.intents)  # half a second; the server would say it minutes later
     if options.steering.layers != "global":  # which those are, vLLM's view of the config tells
         options.steering.layer_indices(shape.num_layers)
     copy = options.data_dir / "registry-copy" / _copy_name(options.redis_url)

@@ -69,7 +69,7 @@ BEGIN_LATER = {
     "steering_requests_total": "by tenant; the rules ask for more than 50 requests",
     "steering_quality_answers_total": "by tenant, its verdicts together; asks for 30 answers",
     "steering_step_host_seconds_total": "by worker, from the server's first seconds on",
-    "steering_backoffs_total": "by tenant; the rule looks for series that were not there before",
+    "steering_backoffs_total": "by tenant, from when it opts in, long before its first step",
 }
 """Counters that rules ask the increase of, whose series do not begin at 0, and why that is well."""
 

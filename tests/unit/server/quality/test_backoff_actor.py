@@ -293,3 +293,32 @@ async def test_the_metrics_of_it(store):
     await control.clear_backoff(store, "acme", actor="ann")
     await server.catch_up()
     assert BACKED_OFF._value.get() == 0
+
+
+def counters(tenant):
+    """Returns the steps counted of a tenant by action, of the series that there are."""
+    from steersman_server.monitor.catalogue import BACKOFFS
+
+    (family,) = BACKOFFS.collect()
+    return {
+        sample.labels["action"]: sample.value
+        for sample in family.samples
+        if sample.name.endswith("_total") and sample.labels["tenant"] == tenant
+    }
+
+
+async def test_counters_begin_when_a_tenant_opts_in_not_with_its_first_step(store):
+    await tenants.create_tenant(store, "at-start", {"backoff": POLICY}, actor="ann")
+    server = await Server.of(store)
+    assert counters("at-start") == {"scaled": 0.0, "off": 0.0}
+    await tenants.create_tenant(store, "later", {}, actor="ann")
+    await server.catch_up()
+    assert counters("later") == {}
+    await tenants.update_tenant(store, "later", {"backoff": POLICY}, actor="ann")
+    await server.catch_up()
+    assert counters("later") == {"scaled": 0.0, "off": 0.0}
+    await server.judge(BAD, tenant="later")
+    await server.actor.told()
+    await server.catch_up()
+    assert counters("later") == {"scaled": 1.0, "off": 0.0}
+    assert counters("plain") == {}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
+from steersman_server.admission.decision import AppliedVector
 from steersman_server.monitor.catalogue import (
     ANSWERS,
     FINDINGS,
@@ -24,6 +26,7 @@ from steersman_server.quality import judging as module
 from steersman_server.quality.baseline import NEEDED
 from steersman_server.quality.judging import Judging
 from steersman_server.quality.quality_metrics import QualityMetrics
+from steersman_vectors.plan import SteeringPlan
 from tests.unit.server.quality.samples import STEERED, observed
 
 LOOP = "I am so sorry. " + "very " * 30
@@ -102,6 +105,25 @@ def test_what_is_counted(metrics):
     assert value(FINDINGS, "yes", "repetition") == before + 1
     assert value(VECTOR_ANSWERS, "empathy", "3", "degenerate") == by_vector + 1
     assert value(VARIANT_ANSWERS, "tone", "warm", "degenerate") >= 1
+
+
+@pytest.mark.parametrize("alphas", [(0.0,), (0.0, 1.0), (0.0, -1e-3), (1.0, 0.5)])
+def test_a_vector_at_alpha_0_has_no_part_in_the_answer(metrics, alphas):
+    applied = tuple(
+        AppliedVector(f"part{i}", 1, alpha, "sha256:" + f"{i}" * 64)
+        for i, alpha in enumerate(alphas)
+    )
+    plan = SteeringPlan(terms=tuple((v.digest, v.alpha) for v in applied), scope="all")
+    steers = {digest for digest, _ in plan.terms}  # what the engine is told
+    decision = replace(STEERED, plan=plan if plan.terms else None, applied=applied)
+
+    def counts():
+        return [value(VECTOR_ANSWERS, v.name, "1", "fine") for v in applied]
+
+    before = counts()
+    judged(metrics, decision=decision)
+    more = [now - then for now, then in zip(counts(), before, strict=True)]
+    assert more == [float(v.digest in steers) for v in applied]
 
 
 def rises() -> tuple[float, float, float]:
