@@ -17,6 +17,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from steersman_vectors.engine_contract import OWN_REQUESTS
+
 from .attach import SteeringBuffers
 from .reading import Drafts, Step, to_device
 
@@ -34,11 +36,14 @@ def predicting(
 
     One per request whose prompt is complete: its last, in front of the drafts that the step
     verifies. Whether a draft stays is known on the device only, so its position is never counted.
+    Requests that are no client's are left out: shadow runs are unsteered by design.
     """
     last = num_scheduled.cumsum(dtype=np.int64) - 1
     if drafts:
         last -= np.fromiter((len(drafts.get(name, ())) for name in order), np.int64, len(last))
-    return last[answering]
+    clients = np.fromiter((not name.startswith(OWN_REQUESTS) for name in order), bool, len(last))
+    predicts: NDArray[np.int64] = last[answering & clients]
+    return predicts
 
 
 class ToneReadout:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -220,7 +220,6 @@ class SteeringService:
                 trace.refused(error)
             raise
         self.metrics.took(perf_counter() - started)
-        self.metrics.decided(admitted.decision)
         self.decisions.write(partial(decided, request_id, path, caller, admitted.decision))
         if trace is None:
             return admitted
@@ -268,12 +267,28 @@ class SteeringService:
         return await self.classifier.classify(turn)
 
     @contextmanager
-    def running(self, admitted: Admitted) -> Iterator[None]:
-        """Returns a context under which `generate` uses the plan; it gives the place back."""
-        trace = admitted.trace
+    def running(self, admitted: Admitted) -> Iterator[Callable[[int], None]]:
+        """Returns a context under which `generate` uses the plan; it gives the place back.
+
+        It gives a function to be told the response's status, before the client sees that. A request
+        whose client has gone before there was one ran all the same.
+        """
+        trace, decision = admitted.trace, admitted.decision
+        counted = False
+
+        def began(status: int) -> None:
+            nonlocal counted
+            if not counted:
+                counted = True
+                (self.metrics.decided if status < 400 else self.metrics.failed)(decision)
+
         try:
-            with admitted.place, running_plan(admitted.decision.plan, admitted.tap, trace):
-                yield
+            with admitted.place, running_plan(decision.plan, admitted.tap, trace):
+                yield began
+            began(200)
+        except BaseException:
+            began(500)
+            raise
         finally:
             if trace is not None:
                 trace.end()

@@ -103,6 +103,7 @@ def test_requests_are_counted_by_what_was_decided(server):
     steered = ask(server, steering={"vectors": {"empathy": "low"}}).raise_for_status()
     ask(server, steering=False).raise_for_status()
     assert ask(server, steering={"vectors": {"empthy": 1}}).status_code == 400
+    assert ask(server, steering={"vectors": {"empathy": 1}}, model="nobody").status_code == 404
     after = scrape(server)
 
     def more(name: str, **labels: str) -> float:
@@ -113,12 +114,14 @@ def test_requests_are_counted_by_what_was_decided(server):
     assert more("steering_requests_total", outcome="steered", reason="request", **who) == 1
     assert more("steering_requests_total", outcome="unsteered", reason="request_off", **who) == 1
     assert more("steering_requests_total", outcome="refused", **who) == 1
+    assert more("steering_requests_total", outcome="failed", reason="request", **who) == 1
     assert more("steering_refusals_total", code="vector_not_found") == 1
+    assert more("steering_applied_total", vector="empathy") == 1
     version = {"vector": "empathy", "version": str(applied["version"])}
     assert more("steering_applied_total", preset="low", **version) == 1
     assert more("steering_alpha_bucket", vector="empathy", le="0.4") == 0
     assert more("steering_alpha_bucket", vector="empathy", le="0.5") == 1
-    assert more("steering_admission_seconds_count") == 3
+    assert more("steering_admission_seconds_count") == 4
     assert more("steering_plan_build_seconds_count") == 1
     assert value(after, "steering_decisions_lost_total") == 0
 

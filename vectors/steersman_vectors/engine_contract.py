@@ -35,6 +35,8 @@ RPC_READOUT = "steering_readout"
 """([digest or None of each slot]) -> {"readout": [what each slot now reads]}."""
 RPC_CAPTURED = "steering_captured"
 """([key]) -> {"layers", "captured": {key: (mean, norm)}}: what `CAPTURE_KEY` asked for, once."""
+OWN_REQUESTS = "steersman-"
+"""How the engine's ids begin of requests that are no client's: self-test, shadow runs."""
 CAPTURE_KEY = "steering_capture"
 """Of a request's `extra_args`: {"key", "spans"}, what to read off its prompt."""
 MAX_READOUT_SLOTS = 8

@@ -25,6 +25,7 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 from steersman_vectors.engine_contract import (
+    OWN_REQUESTS,
     RPC_LOAD,
     RPC_LOADED,
     RPC_READOUT,
@@ -190,7 +191,7 @@ class EngineLink:
     ) -> dict[int, float]:
         """Returns token -> log-probability of the `top` likeliest tokens after `prompt`."""
         extra = {} if rank is None else {"data_parallel_rank": rank}
-        request_id = f"steersman-{uuid4().hex}"
+        request_id = f"{OWN_REQUESTS}{uuid4().hex}"
         params = one_greedy_token(top)
         with running_plan(plan):
             outputs = self._client.generate(
@@ -221,7 +222,7 @@ class EngineLink:
         params = one_answer_as_it_comes(asked.sampling_params)
         with_plan(params, None)
         outputs: AsyncGenerator[Any, None] = self._generate(
-            plain_prompt(asked.prompt), params, f"steersman-shadow-{uuid4().hex}", **beside
+            plain_prompt(asked.prompt), params, f"{OWN_REQUESTS}shadow-{uuid4().hex}", **beside
         )
         return outputs
 

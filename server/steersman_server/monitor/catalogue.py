@@ -69,7 +69,8 @@ def _seconds(low: float, high: float) -> list[float]:
 DECISIONS = "Decisions"
 REQUESTS = _counter(
     DECISIONS, "steering_requests",
-    "Requests that admission decided about. outcome: steered, unsteered, refused.",
+    "Requests that admission decided about. outcome: steered, unsteered, refused; failed, where "
+    "vLLM then answered with an error. What was applied is counted of the first two.",
     "tenant", "reason", "outcome",
 )  # fmt: skip
 REFUSALS = _counter(

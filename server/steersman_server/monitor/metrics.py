@@ -70,6 +70,13 @@ class DecisionMetrics:
         for flag in decision.flags:
             self._variants.of(flag.flag, flag.variant or "none").inc()
 
+    def failed(self, decision: Decision) -> None:
+        """Counts a request that was let in and that the engine's server then answered by an error.
+
+        Nothing was applied: a body that vLLM does not take, a model that it does not know.
+        """
+        self._requests.of(decision.tenant, decision.reason, "failed").inc()
+
     def refused(self, tenant: str, error: SteersmanError) -> None:
         """Counts a request that was not let in."""
         self._requests.of(tenant, "none", "refused").inc()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 
 from starlette.types import Message, Send
 
@@ -21,8 +22,12 @@ class Echo:
     is held back, however it is cut into messages; what follows passes unread.
     """
 
-    def __init__(self, decision: Decision, send: Send) -> None:
+    def __init__(
+        self, decision: Decision, send: Send, began: Callable[[int], None] | None = None
+    ) -> None:
+        """began: told the response's status, before the client sees it."""
         self._decision = decision
+        self._began = began
         self._send = send
         self._start: Message | None = None
         """The response's start, held back until its length is known."""
@@ -32,6 +37,8 @@ class Echo:
 
     async def __call__(self, message: Message) -> None:
         """Passes one ASGI message on, changed where needed."""
+        if message["type"] == "http.response.start" and self._began is not None:
+            self._began(message["status"])
         if message["type"] == "http.response.start" and 200 <= message["status"] < 300:
             self._opening = _opening_of(message)
             self._start = message

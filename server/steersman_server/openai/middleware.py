@@ -52,8 +52,11 @@ class Admission(Protocol):
         """Returns what was decided, the vectors resident and a place taken; or raises."""
         ...
 
-    def running(self, admitted: Admitted) -> AbstractContextManager[None]:
-        """Returns a context under which `generate` uses the plan; gives the place back."""
+    def running(self, admitted: Admitted) -> AbstractContextManager[Callable[[int], None]]:
+        """Returns a context under which `generate` uses the plan; gives the place back.
+
+        It gives a function to be told the response's status.
+        """
         ...
 
 
@@ -110,8 +113,8 @@ class SteeringMiddleware:
         if admission is None:
             await self.app(scope, again, send)
             return
-        with admission.running(admitted):
-            await self.app(scope, again, Echo(admitted.decision, send))
+        with admission.running(admitted) as began:
+            await self.app(scope, again, Echo(admitted.decision, send, began))
 
     async def _other_route(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
         """Passes the request on, unless it asks for steering where there is none."""

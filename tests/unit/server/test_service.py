@@ -10,8 +10,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from steersman_server.admission.admitted import Admitted
 from steersman_server.admission.inbound import LOCAL_CALLER, Caller
 from steersman_server.engine.self_test import SelfTest
+from steersman_server.monitor.catalogue import REQUESTS
 from steersman_server.openai.body import Body
 from steersman_server.policies.steering import Steering
 from steersman_server.service import SteeringService
@@ -190,3 +192,26 @@ async def test_what_is_refused_takes_no_place(service):
         with pytest.raises(CallerError):
             await service.admit(caller, CHAT, Body(b"", {}, {"vectors": {"plain": 1}}))
     (await service.admit(caller, CHAT, Body(b"", {}))).place.withdraw()
+
+
+@pytest.mark.parametrize(
+    ("told", "outcome"), [((200,), "steered"), ((404, 200), "failed"), ((), "steered")]
+)
+async def test_what_vllm_refuses_is_not_counted_as_steered(service, told, outcome):
+    """Such bodies and models were counted as steered, their vectors as applied."""
+    decision = replace(resolve_field({"vectors": {"empathy": 0.5}}), tenant=f"told-{told}")
+    admitted = Admitted(decision, service.limits.running(LOCAL_CALLER), None)
+    counters = {o: REQUESTS.labels(decision.tenant, decision.reason, o)
+                for o in ("steered", "unsteered", "failed")}  # fmt: skip
+    with service.running(admitted) as began:
+        for status in told:
+            began(status)
+    assert {o: c._value.get() for o, c in counters.items() if c._value.get()} == {outcome: 1}
+
+
+async def test_a_request_that_ends_in_an_exception_is_counted_as_failed(service):
+    decision = replace(resolve_field({"vectors": {"empathy": 0.5}}), tenant="raised")
+    admitted = Admitted(decision, service.limits.running(LOCAL_CALLER), None)
+    with pytest.raises(ValueError), service.running(admitted):  # noqa: PT011
+        raise ValueError
+    assert REQUESTS.labels("raised", decision.reason, "failed")._value.get() == 1
