@@ -9,7 +9,9 @@ from pathlib import Path
 from steersman_vectors.errors import CallerError
 from steersman_vectors.formats import native
 from steersman_vectors.model_dir import ModelShape
-from steersman_vectors.registry.binding import check_fits
+from steersman_vectors.registry.binding import bound_form, check_fits
+from steersman_vectors.registry.entry import VectorEntry
+from steersman_vectors.registry.snapshot import RegistrySnapshot
 from steersman_vectors.registry.store import RegistryStore
 from steersman_vectors.vector import SteeringVector
 
@@ -34,15 +36,24 @@ def read_library(library: Path, shape: ModelShape) -> list[SteeringVector]:
 
 
 def publish(vectors: Sequence[SteeringVector], *, url: str, fingerprint: str) -> list[str]:
-    """Registers the vectors for the model; returns what that breaks of what operators wrote.
+    """Registers the vectors for the model; returns what operators should know of that.
 
-    Those that are the newest version of their name already stay that.
+    Those that are the newest version of their name already stay that. One that was retired stays
+    so: a start must not bring back what somebody took away.
     """
 
     async def publish_all() -> list[str]:
         warnings: list[str] = []
         async with RegistryStore(url) as store:
+            snapshot = await store.current()
             for vector in vectors:
+                retired = _retired_as(snapshot, vector, fingerprint)
+                if retired is not None:
+                    warnings.append(
+                        f"{retired} of --library was {retired.retired}; it stays so, and "
+                        "`steersman vectors push` brings it back"
+                    )
+                    continue
                 registered = await operations.publish(
                     store, vector, name=vector.card.name, fingerprint=fingerprint, actor="library"
                 )
@@ -50,3 +61,19 @@ def publish(vectors: Sequence[SteeringVector], *, url: str, fingerprint: str) ->
         return warnings
 
     return asyncio.run(publish_all())
+
+
+def _retired_as(
+    snapshot: RegistrySnapshot, vector: SteeringVector, fingerprint: str
+) -> VectorEntry | None:
+    """Returns the retired version that holds this vector; None where one in use does, or none."""
+    name = vector.card.name
+    _, _, digest = bound_form(vector, name=name, fingerprint=fingerprint)
+    same = [
+        entry
+        for entry in snapshot.versions.get((fingerprint, name), {}).values()
+        if entry.digest == digest
+    ]
+    if any(entry.retired is None for entry in same):
+        return None
+    return same[-1] if same else None
