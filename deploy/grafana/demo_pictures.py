@@ -216,6 +216,15 @@ def operate(server: str, until: float) -> None:
             number += 1
 
 
+def knock(server: str, until: float) -> None:
+    """Comes with a key of nobody's, every other second."""
+    headers = {"authorization": "Bearer sk-steer-of-nobody"}
+    with httpx.Client(base_url=server, headers=headers, timeout=60) as stranger:
+        while time.monotonic() < until:
+            assert stranger.get("/v1/models").status_code == 401
+            time.sleep(2)
+
+
 def drive(server: str, keys: dict[str, str], seconds: float) -> None:
     """Sends traffic from a few clients at once until the time is over."""
     until = time.monotonic() + seconds
@@ -224,6 +233,7 @@ def drive(server: str, keys: dict[str, str], seconds: float) -> None:
         for seed, (tenant, key) in enumerate([*keys.items(), ("acme", keys["acme"])])
     ]
     clients.append(threading.Thread(target=operate, args=(server, until)))
+    clients.append(threading.Thread(target=knock, args=(server, until)))
     for one in clients:
         one.start()
     for one in clients:

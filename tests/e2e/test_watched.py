@@ -145,6 +145,8 @@ def one_round(server: TenantServer, number: int) -> None:
     for refused in ({"vectors": {"empathy": 900}}, {"vectors": {"nobodys": 1}}):
         with pytest.raises(openai.APIStatusError):
             ask("free", refused)
+    stranger = {"authorization": "Bearer sk-steer-of-nobody"}
+    assert httpx.get(f"{server.server.url}/v1/models", headers=stranger).status_code == 401
     for client in clients.values():
         client.close()
 

@@ -99,6 +99,13 @@ TRAFFIC = Row(
             unit="reqps",
         ),
         lines(
+            "Turned away at the gate", "Requests with a wrong, revoked or expired key, to closed "
+            "routes, with bodies too large: nothing was decided about them. A surge of one code is "
+            "a client whose key has ended, or somebody who tries keys.",
+            Query(top(rate("steering_access_refusals_total{}", "code")) + " > 0", "{{code}}"),
+            unit="reqps",
+        ),
+        lines(
             "Vectors applied", "The eight vectors that act on most requests.",
             Query(top(rate("steering_applied_total{}", "vector")), "{{vector}}"), unit="reqps",
         ),

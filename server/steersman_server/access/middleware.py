@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from steersman_vectors.errors import CallerError, SteersmanError
 
 from ..configuration import Configuration
+from ..monitor.catalogue import TURNED_AWAY
 from ..openai.errors import not_enabled, send_error
 from .caller import check_role, find_caller, find_operator
 from .routes import RouteClass, classify
@@ -62,6 +63,7 @@ class AccessMiddleware:
                 try:
                     entered = await self._enter(scope, receive, path, route_class)
                 except SteersmanError as error:
+                    TURNED_AWAY.labels(error.code).inc()
                     await send_error(send, error)
                     return
                 if entered is None:

@@ -77,6 +77,11 @@ REFUSALS = _counter(
     DECISIONS, "steering_refusals", "Requests refused by admission.", "code",
     values=[codes.ADMISSION],
 )  # fmt: skip
+TURNED_AWAY = _counter(
+    DECISIONS, "steering_access_refusals",
+    "Requests turned away before anything was decided: keys that are wrong, revoked or expired, "
+    "routes that are closed, bodies that are too large.", "code", values=[codes.ACCESS],
+)  # fmt: skip
 FALLBACKS = _counter(
     DECISIONS, "steering_fallbacks",
     "Requests served unsteered because a tenant's own steering could not be had.", "code",

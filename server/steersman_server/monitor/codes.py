@@ -35,5 +35,19 @@ ADMISSION = (
     "vector_unavailable",
 )
 """Of requests that are refused, or served unsteered because their tenant wants that instead."""
+ACCESS = (
+    "admin_closed",
+    "admin_key_wrong",
+    "api_key_expired",
+    "api_key_revoked",
+    "body_too_large",
+    "body_too_slow",
+    "invalid_api_key",
+    "keys_required",
+    "role_too_low",
+    "route_closed",
+    "steering_not_enabled",
+)
+"""Of requests that the gate turns away, before anything is decided about them."""
 REGISTRY = ("registry_corrupt", "registry_rolled_back", "registry_unavailable", "internal_error")
 ENGINE = ("engine_unavailable", "self_test_failed", "steering_not_enabled")

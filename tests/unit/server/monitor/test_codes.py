@@ -45,6 +45,12 @@ def test_admission_raises_these_and_no_others():
     assert {code for code, file in ELSEWHERE.items() if code not in raised(file)} == set()
 
 
+def test_the_gate_turns_away_with_these_and_no_others():
+    gate = (*(SERVER / "access").glob("*.py"), SERVER / "openai/errors.py")
+    made = {"api_key_expired", "api_key_revoked"}
+    assert set(codes.ACCESS) == raised(*gate) | made
+
+
 def test_following_the_registry_fails_with_these():
     follows = (
         *(VECTORS / "registry" / name for name in ("connection.py", "layout.py", "reader.py")),
@@ -73,6 +79,7 @@ def test_they_are_at_0_before_anything_happens():
         )
 
     assert at_0("steering_refusals", "code") == set(codes.ADMISSION)
+    assert at_0("steering_access_refusals", "code") == set(codes.ACCESS)
     assert at_0("steering_fallbacks", "code") == set(codes.ADMISSION)
     assert at_0("steering_registry_errors", "code") == set(codes.REGISTRY)
     assert at_0("steering_engine_errors", "code") == set(codes.ENGINE)
