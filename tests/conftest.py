@@ -35,6 +35,12 @@ TOGETHER = (
         "tests/e2e/test_top",
     ),
     ("tests/e2e/test_demo", "tests/e2e/test_pairs"),
+    (
+        "tests/engine/test_calibrate",
+        "tests/engine/test_capture",
+        "tests/engine/test_judges",
+        "tests/engine/test_offline",
+    ),
     ("tests/engine/",),
     ("tests/engine_v2/",),
 )

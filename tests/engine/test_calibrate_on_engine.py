@@ -70,6 +70,7 @@ class Silent:
     weigh = answer
 
 
+@pytest.mark.soak  # four minutes: hundreds of answers
 @pytest.mark.timeout(1200)
 def test_the_demo_gets_its_dial_and_is_asked_nothing_twice(engine, tmp_path):
     order = Order(

@@ -309,6 +309,7 @@ def begin(sweeping: list[str], tmp_path: Path, answers: int) -> subprocess.Popen
     return process
 
 
+@pytest.mark.soak  # three starts of the command, minutes on a busy machine
 @pytest.mark.timeout(1800)
 def test_a_sweep_that_is_stopped_or_killed_goes_on(sweeping, engine, tmp_path):
     """Ctrl-C, then kill -9, then the rest by the engine of this process: no answer twice."""
