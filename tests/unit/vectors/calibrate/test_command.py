@@ -66,8 +66,8 @@ def test_a_dial_and_then_two_of_them_together(run: Run, given: Path) -> None:
     assert "length" in record.unsteered
     assert "facts" in record.unsteered  # the prompts say what is expected
     recipe = written.card.recipe["calibration"]
-    assert recipe["layers"] == ["single", "own"]
-    assert recipe["files"]["prompts"]["file"] == "prompts.jsonl"
+    assert recipe["options"]["layers"] == ["single", "own"]
+    assert Path(recipe["data"]["prompts"]["path"]).name == "prompts.jsonl"
     people = calibrate(
         run, given, "warmth", "warm-dial.safetensors", "--layers", "single", "--layers", "own",
         "--alphas", "0.5,1,3", "--also", "length", "--baseline-prompt", "Answer warmly.",
