@@ -36,8 +36,7 @@ WAIT_S = 240.0
 
 ACCIDENTS = {
     "steering_backoffs_total": "no tenant of this server opted in",
-    "steering_quality_pair_length_ratio": "nothing is run a second time there",
-    "steering_quality_pair_nll_rise": "as above",
+    "steering_quality_pair": "nothing is run a second time there",
     "steering_intents_total": "this server has no classifier",
     "steering_safety_overrides_total": "nor an intent of safety",
 }
