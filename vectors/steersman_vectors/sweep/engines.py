@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
 from typing import cast
 
-from ..errors import CallerError, OperatorError
+from ..installed import find_installed
 from .contract import ENTRY_POINTS, OpenEngine
 
 
@@ -15,20 +14,4 @@ def find_engine(name: str) -> OpenEngine:
     Raises `CallerError(unknown_engine)`, and `OperatorError(engine_missing)` for one whose packages
     are not installed here.
     """
-    known = entry_points(group=ENTRY_POINTS)
-    found = [entry for entry in known if entry.name == name]
-    if not found:
-        names = ", ".join(sorted(known.names)) or "none (install Steersman again)"
-        raise CallerError(
-            f"--engine: got {name[:80]!r}, expected one of those installed: {names}",
-            code="unknown_engine",
-            param="engine",
-        )
-    try:
-        return cast(OpenEngine, found[0].load())
-    except ImportError as error:
-        raise OperatorError(
-            f"--engine {name} cannot be used here: {error}. Install Steersman with its engine: "
-            "steersman[cpu] or steersman[cuda]",
-            code="engine_missing",
-        ) from error
+    return cast(OpenEngine, find_installed(ENTRY_POINTS, name, "engine"))
