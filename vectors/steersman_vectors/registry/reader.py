@@ -16,6 +16,14 @@ from .entry import LogEntry, VectorEntry
 from .snapshot import History, RegistrySnapshot
 
 BLOB_MISSING = "blob_missing"
+BLOB_LOST = (
+    "the registry has no such blob: {}. `steersman vectors gc` removed it after its version was "
+    "retired, or it was lost; import the same bytes to put it back"
+)
+DATA_LOST = (
+    "the registry has no such file: {}. It was collected after its version was retired, or lost; "
+    "`steersman vectors push` of the same vector puts it back"
+)
 LOG_PAGE = 1000
 """Changes that a reader catches up with one by one; behind by more, it reads everything anew."""
 
@@ -140,10 +148,7 @@ class RegistryReader:
 
     async def blobs(self, digests: Sequence[str]) -> list[bytes | OperatorError]:
         """Returns the native files with these digests, checked; what is wrong with one instead."""
-        with translated(self._url):
-            found = await self._bulk.mget([layout.blob_key(digest) for digest in digests])
-        values = cast(list[bytes | None], found)
-        return await asyncio.to_thread(_all_checked, digests, values)
+        return await self._contents(digests, layout.blob_key, BLOB_LOST)
 
     async def attached(self, entry: VectorEntry) -> dict[str, Attachment]:
         """Returns the files beside a version, by role; none where it was published without."""
@@ -162,10 +167,19 @@ class RegistryReader:
         """Returns files beside versions, checked; what is wrong with one instead."""
         if not digests:
             return []
+        return await self._contents(digests, layout.data_key, DATA_LOST)
+
+    async def _contents(
+        self, digests: Sequence[str], key: Callable[[str], str], lost: str
+    ) -> list[bytes | OperatorError]:
+        """Returns what is there and is what its digest says, else why not, each in its place.
+
+        key: where the registry keeps a digest's bytes. lost: what to say where there are none.
+        """
+        keys = [key(digest) for digest in digests]
         with translated(self._url):
-            found = await self._bulk.mget([layout.data_key(digest) for digest in digests])
-        values = cast(list[bytes | None], found)
-        return await asyncio.to_thread(_all_data_checked, digests, values)
+            values = cast(list[bytes | None], await self._bulk.mget(keys))
+        return await asyncio.to_thread(_all_checked, digests, keys, values, lost)
 
     async def blob_sizes(self) -> dict[str, int]:
         """Returns the bytes that each blob in the registry takes, by digest."""
@@ -248,38 +262,17 @@ def _decoded(field: str, value: bytes | None) -> VectorEntry:
 
 
 def _all_checked(
-    digests: Sequence[str], values: Sequence[bytes | None]
+    digests: Sequence[str], keys: Sequence[str], values: Sequence[bytes | None], lost: str
 ) -> list[bytes | OperatorError]:
-    return [_checked(digest, data) for digest, data in zip(digests, values, strict=True)]
+    each = zip(digests, keys, values, strict=True)
+    return [_checked(digest, key, data, lost) for digest, key, data in each]
 
 
-def _checked(digest: str, data: bytes | None) -> bytes | OperatorError:
+def _checked(digest: str, key: str, data: bytes | None, lost: str) -> bytes | OperatorError:
     if data is None:
-        return OperatorError(
-            f"the registry has no such blob: {digest}. `steersman vectors gc` removed it after its "
-            "version was retired, or it was lost; import the same bytes to put it back",
-            code=BLOB_MISSING,
-        )
-    if native.digest(data) != digest:
-        return layout.corrupt(layout.blob_key(digest), f"content of {native.digest(data)}")
-    return data
-
-
-def _all_data_checked(
-    digests: Sequence[str], values: Sequence[bytes | None]
-) -> list[bytes | OperatorError]:
-    return [_data_checked(digest, data) for digest, data in zip(digests, values, strict=True)]
-
-
-def _data_checked(digest: str, data: bytes | None) -> bytes | OperatorError:
-    if data is None:
-        return OperatorError(
-            f"the registry has no such file: {digest}. It was collected after its version was "
-            "retired, or lost; `steersman vectors push` of the same vector puts it back",
-            code=BLOB_MISSING,
-        )
-    if native.digest(data) != digest:
-        return layout.corrupt(layout.data_key(digest), f"content of {native.digest(data)}")
+        return OperatorError(lost.format(digest), code=BLOB_MISSING)
+    if (found := native.digest(data)) != digest:
+        return layout.corrupt(key, f"content of {found}")
     return data
 
 
