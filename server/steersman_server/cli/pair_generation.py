@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from steersman_vectors.asking.endpoint import ChatEndpoint
 from steersman_vectors.errors import CallerError, SteersmanError
-from steersman_vectors.pairs.endpoint import ChatEndpoint
 from steersman_vectors.pairs.generate import Generated, Order, generate
 from steersman_vectors.pairs.growing_file import GrowingFile
 from steersman_vectors.pairs.line import Line

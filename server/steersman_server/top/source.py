@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from steersman_vectors.errors import CallerError, OperatorError, SteersmanError
+from steersman_vectors.http_url import server_url
 
 from ..access.settings import is_loopback
 from .sample import Sample, Series, read_series
@@ -150,17 +151,7 @@ class Source:
 
 
 def _checked_url(text: str) -> str:
-    try:
-        url = httpx.URL(text.strip())
-    except (httpx.InvalidURL, ValueError):
-        url = httpx.URL("")
-    if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
-        raise CallerError(
-            f"--url: got {text[:80]!r}, expected the address of a server, such as "
-            "http://127.0.0.1:8000",
-            code="invalid_option",
-            param="url",
-        )
+    url = server_url(text, "url", "the address of a server, such as http://127.0.0.1:8000")
     # What OpenAI clients call their base URL is understood, too.
     return str(url).rstrip("/").removesuffix("/v1")
 

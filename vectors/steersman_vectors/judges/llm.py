@@ -9,8 +9,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from queue import SimpleQueue
 
+from ..asking.endpoint import ChatEndpoint
 from ..errors import CallerError, SteersmanError
-from ..pairs.endpoint import ChatEndpoint
 from .background import background
 from .contract import Judgeable, Measure, Verdict
 from .panel import Asking, Estimate, Seat, checked_panel

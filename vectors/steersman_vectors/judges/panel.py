@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..asking.endpoint import Patience
 from ..errors import CallerError
-from ..pairs.endpoint import Patience
 
 SEVERAL_TEMPERATURE = 0.7
 """Of several calls to one model, which must be able to differ; a single call is at 0."""

@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from ..pairs.model_json import objects_in
+from ..asking.model_json import objects_in
 
 REASON_CHARS = 300
 _THINKING, _THOUGHT = "<think>", "</think>"

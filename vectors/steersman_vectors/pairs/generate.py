@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ..asking.endpoint import ChatEndpoint
+from ..asking.model_json import after_thoughts, strings_in
 from ..errors import CallerError, SteersmanError
 from ..extract.contract import Progress
 from ..quality.refusal import refuses
-from .endpoint import ChatEndpoint
 from .generated import Intake, clean_topics
 from .line import Line
-from .model_json import after_thoughts, strings_in
 from .templates import PairTemplate
 
 PER_ASK = 5

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..asking.model_json import objects_in, unwrapped
 from ..quality.refusal import refuses
 from .fold import fold_case
 from .identity import folded_key
 from .line import Line, parse_line
-from .model_json import objects_in, unwrapped
 from .near import NearIndex, by_hash
 from .shingles import LINE_NEAR, line_shingles
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from steersman_vectors.asking.endpoint import Patience
 from steersman_vectors.errors import CallerError, OperatorError
 from steersman_vectors.judges.contract import Verdict
 from steersman_vectors.judges.llm import LlmJudge
@@ -18,7 +19,6 @@ from steersman_vectors.judges.question_text import fill
 from steersman_vectors.judges.reply_cache import ReplyCache
 from steersman_vectors.judges.rubric import load_rubric, parse_rubric
 from steersman_vectors.judges.spending import Limits, Spending
-from steersman_vectors.pairs.endpoint import Patience
 
 from .answers import item, judged
 from .scripted_server import Body, Served, Status, completion, serving

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from steersman_vectors.asking.endpoint import ChatEndpoint, Patience
 from steersman_vectors.errors import CallerError, SteersmanError
-from steersman_vectors.pairs.endpoint import ChatEndpoint, Patience
 from steersman_vectors.pairs.generate import BARREN, Generated, Order, generate
 from steersman_vectors.pairs.line import Line, parse_line
 from steersman_vectors.pairs.templates import TOPICS, load_template

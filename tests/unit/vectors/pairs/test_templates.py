@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from steersman_vectors.asking.model_json import objects_in
 from steersman_vectors.errors import CallerError
 from steersman_vectors.pairs.line import parse_line
-from steersman_vectors.pairs.model_json import objects_in
 from steersman_vectors.pairs.templates import (
     FOLDER,
     SHIPPED,

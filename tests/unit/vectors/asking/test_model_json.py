@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steersman_vectors.pairs.model_json import MAX_MISSES, objects_in, strings_in
+from steersman_vectors.asking.model_json import MAX_MISSES, objects_in, strings_in
 
 values = st.dictionaries(
     st.text(max_size=5), st.text(max_size=20) | st.integers() | st.none(), max_size=4

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from steersman_vectors.asking.endpoint import ChatEndpoint, Patience, base_url
 from steersman_vectors.errors import CallerError, OperatorError, SteersmanError
-from steersman_vectors.pairs.endpoint import ChatEndpoint, Patience, base_url
-
-from .model_server import MODEL, Scripted, fails, says, serving
+from tests.unit.vectors.pairs.model_server import MODEL, Scripted, fails, says, serving
 
 FAST = Patience(attempts=4, first_s=0.001, longest_s=0.01)
 

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from ..errors import CallerError, OperatorError, SteersmanError
+from ..http_url import server_url
 
 MAX_BYTES = 16 << 20
 """Of an answer."""
@@ -218,17 +219,8 @@ class ChatEndpoint:
 
 def base_url(text: str) -> str:
     """Returns what `/chat/completions` is added to; raises `CallerError(invalid_option)`."""
-    try:
-        url = httpx.URL(text.strip())
-    except (httpx.InvalidURL, ValueError):
-        url = httpx.URL("")
-    if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
-        raise CallerError(
-            f"--endpoint: got {text[:80]!r}, expected the base URL of a server with OpenAI's API, "
-            "such as http://127.0.0.1:8000/v1",
-            code="invalid_option",
-            param="endpoint",
-        )
+    expected = "the base URL of a server with OpenAI's API, such as http://127.0.0.1:8000/v1"
+    url = server_url(text, "endpoint", expected)
     if url.userinfo:
         raise CallerError(
             "--endpoint has a name or password in it; put the key into an environment variable "

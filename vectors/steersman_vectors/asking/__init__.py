@@ -1,0 +1,1 @@
+"""Asking a language model over HTTP, and reading what it wrote."""
