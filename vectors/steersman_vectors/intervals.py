@@ -21,26 +21,32 @@ CONFIDENCE = 0.95
 _TERMS, _TINY, _CLOSE = 300, 1e-300, 1e-15
 
 
-def wilson(successes: int, n: int, confidence: float = CONFIDENCE) -> Interval:
-    """Returns Wilson's score interval of a share; (0, 1) for n = 0.
-
-    With p = successes / n and z the normal quantile:
-    `(p + z*z/2n -+ z * sqrt(p*(1-p)/n + z*z/4n*n)) / (1 + z*z/n)`.
+def wilson(successes: float, n: int, confidence: float = CONFIDENCE) -> Interval:
+    """Returns Wilson's score interval of a share, as `wilson_at`.
 
     Raises `CallerError(invalid_interval)` if not 0 <= successes <= n and 0 < confidence < 1.
     """
     _check(confidence)
     if not 0 <= successes <= n:
         raise _invalid(f"{successes} successes of {n}", "0 <= successes <= n")
+    return wilson_at(successes, n, NormalDist().inv_cdf((1 + confidence) / 2))
+
+
+def wilson_at(successes: float, n: int, z: float) -> Interval:
+    """Returns Wilson's score interval of a share (1927); (0, 1) for n = 0.
+
+    With p = successes / n and z the normal quantile:
+    `(p + z*z/2n -+ z * sqrt(p*(1-p)/n + z*z/4n*n)) / (1 + z*z/n)`.
+    """
     if n == 0:
         return 0.0, 1.0
-    z, p = NormalDist().inv_cdf((1 + confidence) / 2), successes / n
+    p = successes / n
     centre = p + z * z / (2 * n)
     half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     scale = 1 + z * z / n
     # At either end the formula is exact, and its floating point is not.
-    low = 0.0 if successes == 0 else (centre - half) / scale
-    high = 1.0 if successes == n else (centre + half) / scale
+    low = 0.0 if successes == 0 else max(0.0, (centre - half) / scale)
+    high = 1.0 if successes == n else min(1.0, (centre + half) / scale)
     return low, high
 
 

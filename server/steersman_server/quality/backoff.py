@@ -8,7 +8,7 @@ answers (median). docs/backoff.md has the figures.
 
 from __future__ import annotations
 
-import math
+from steersman_vectors.intervals import wilson_at
 
 from ..tenants.backoff import BackoffPolicy
 from .window import Counts
@@ -39,12 +39,5 @@ def surely_above(limit: float, counts: Counts) -> bool:
 
 
 def wilson_low(hits: int, of: int, z: float = Z) -> float:
-    """Returns the lower end of Wilson's score interval for a rate; 0 without any trial.
-
-    (p + z²/2n - z sqrt(p(1-p)/n + z²/4n²)) / (1 + z²/n), Wilson 1927.
-    """
-    if of == 0:
-        return 0.0
-    p, zz = hits / of, z * z
-    spread = z * math.sqrt(p * (1.0 - p) / of + zz / (4.0 * of * of))
-    return max(0.0, (p + zz / (2.0 * of) - spread) / (1.0 + zz / of))
+    """Returns the lower end of Wilson's score interval for a rate; 0 without any trial."""
+    return wilson_at(hits, of, z)[0]

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist, fmean, variance
 
+from ..intervals import wilson_at
+
 Z95 = NormalDist().inv_cdf(0.975)
 
 
@@ -37,12 +39,7 @@ def cohens_d(one: Sequence[float], other: Sequence[float]) -> Interval | None:
 
 def wilson(hits: float, n: int) -> Interval:
     """Returns hits / n with Wilson's score interval."""
-    if n == 0:
-        return Interval(0.0, 0.0, 1.0)
-    p, z2 = hits / n, Z95 * Z95
-    middle = (p + z2 / (2 * n)) / (1 + z2 / n)
-    half = Z95 / (1 + z2 / n) * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
-    return Interval(p, max(0.0, middle - half), min(1.0, middle + half))
+    return Interval(hits / n if n else 0.0, *wilson_at(hits, n, Z95))
 
 
 @dataclass(frozen=True, slots=True)
