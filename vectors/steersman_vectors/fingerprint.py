@@ -74,9 +74,9 @@ def fingerprint(
     return Fingerprint(digest_of(manifest), manifest)
 
 
-def digest_of(manifest: Mapping[str, Any]) -> str:
-    """Returns `sha256:<hex>` of the manifest as canonical JSON: sorted keys, no spaces."""
-    text = json.dumps(manifest, sort_keys=True, separators=(",", ":"))
+def digest_of(value: object) -> str:
+    """Returns `sha256:<hex>` of a value as canonical JSON: sorted keys, no spaces."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from steersman_vectors.errors import CallerError
-from steersman_vectors.recipe.data_file import DataFile, digest_of, find
+from steersman_vectors.formats import native
+from steersman_vectors.recipe.data_file import DataFile, find
 from steersman_vectors.recipe.recipe import read_recipe
 from steersman_vectors.registry.attached import (
     CALIBRATION,
@@ -82,7 +83,7 @@ def record_uploads(
 
 def as_upload(data: bytes, name: str) -> Upload:
     """Returns bytes to be attached under a file name."""
-    return Upload(Attachment(name, digest_of(data), len(data)), data)
+    return Upload(Attachment(name, native.digest(data), len(data)), data)
 
 
 def _upload(path: Path) -> Upload:

@@ -8,13 +8,13 @@ the last header token, where the model decides how its answer begins.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, assert_never, get_args
 
 from ..errors import CallerError, OperatorError
+from ..fingerprint import digest_of
 from ..pairs.pair import Example
 from .contract import Read
 
@@ -181,12 +181,6 @@ def read_all(
     skipped = len(out["positive"]) if paired else sum(map(len, out.values()))
     chosen = tuple(reads[side][i] for side in ("positive", "negative") for i in kept[side])
     return Reading(chosen, kept["positive"], kept["negative"], skipped)
-
-
-def digest_of(value: object) -> str:
-    """Returns `sha256:...` of a value as canonical JSON."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
 def _check_enough(kept: dict[str, tuple[int, ...]]) -> None:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from ..card import Digest
 from ..errors import CallerError
+from ..formats import native
 
 _CHUNK = 1 << 20
 
@@ -71,7 +72,7 @@ def read_if(path: Path, wanted: DataFile) -> bytes | None:
         data = path.read_bytes()
     except (OSError, ValueError):  # ValueError: a null character in a path from a card
         return None
-    return data if digest_of(data) == wanted.sha256 else None
+    return data if native.digest(data) == wanted.sha256 else None
 
 
 def find(
@@ -94,11 +95,6 @@ def find(
             if role not in found and (data := read_if(path, file)) is not None:
                 found[role] = data
     return found
-
-
-def digest_of(data: bytes) -> str:
-    """Returns `sha256:<hex>` of the bytes."""
-    return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
 def _files(folders: Iterable[Path]) -> Iterator[Path]:

@@ -6,7 +6,6 @@ name the same blocks, every alpha 0) share their *runs*, the answers that are re
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pydantic import TypeAdapter
 
 from ..card import Scope
 from ..errors import CallerError
+from ..fingerprint import digest_of
 from ..schedule import CONSTANT, AnySchedule
 from .prompts import SweepPrompt
 
@@ -210,8 +210,7 @@ def _layers_of(vector: GridVector, chosen: LayerSet) -> tuple[int, ...]:
 
 
 def _sha256(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return digest_of(value).removeprefix("sha256:")
 
 
 def _invalid(message: str) -> CallerError:

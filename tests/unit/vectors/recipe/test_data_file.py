@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steersman_vectors.errors import CallerError
-from steersman_vectors.recipe.data_file import data_file, data_files, digest_of, find
+from steersman_vectors.formats import native
+from steersman_vectors.recipe.data_file import data_file, data_files, find
 
 CONTENT = st.binary(max_size=3)
 PLACE = st.sampled_from(["a", "b", "deep/a", "deep/er/c", ".hidden/a"])
@@ -53,7 +54,7 @@ def test_where_it_was_goes_first_and_only_with_the_same_content(tmp_path: Path) 
     path.write_bytes(b"one")
     wanted = data_files(pairs=path, negative=None)
     assert find(wanted, []) == {"pairs": b"one"}
-    assert wanted["pairs"].sha256 == digest_of(b"one")
+    assert wanted["pairs"].sha256 == native.digest(b"one")
     path.write_bytes(b"two")
     assert find(wanted, [tmp_path]) == {}
 
