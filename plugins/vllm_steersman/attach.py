@@ -14,7 +14,6 @@ import torch
 from torch import nn
 
 from steersman_vectors.errors import OperatorError
-from steersman_vectors.extract.blocks import find_blocks as find_blocks
 
 from . import compat
 

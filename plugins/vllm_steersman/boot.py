@@ -6,9 +6,10 @@ import logging
 from typing import Any
 
 from steersman_vectors.engine_contract import EngineSteering, read_engine_config
+from steersman_vectors.extract.blocks import find_blocks
 
 from . import compat
-from .attach import SteeringBuffers, attach, find_blocks
+from .attach import SteeringBuffers, attach
 from .capture_sums import CaptureSums
 from .engine_state import EngineState
 from .readout import ToneReadout

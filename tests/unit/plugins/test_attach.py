@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from steersman_vectors.errors import OperatorError
+from steersman_vectors.extract.blocks import find_blocks
 from vllm_steersman import compat
-from vllm_steersman.attach import attach, find_blocks, steer, steer_by_norm
+from vllm_steersman.attach import attach, steer, steer_by_norm
 
 HIDDEN, ROWS, TOKENS = 4, 3, 16
 

@@ -7,10 +7,11 @@ import torch
 from torch import nn
 from vllm.model_executor.models.utils import PPMissingLayer
 
+from steersman_vectors.extract.blocks import find_blocks
 from steersman_vectors.formats import native
 from steersman_vectors.plan import SteeringPlan
 from steersman_vectors.vector import from_differences
-from vllm_steersman.attach import attach, find_blocks
+from vllm_steersman.attach import attach
 from vllm_steersman.engine_state import EngineState
 from vllm_steersman.resident import ResidentVectors
 
