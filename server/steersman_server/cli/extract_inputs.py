@@ -6,12 +6,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from steersman_vectors.errors import CallerError, SteersmanError
+from steersman_vectors.errors import SteersmanError
 from steersman_vectors.names import check_name
 
 from .output import print_warning
 from .registry_access import Where, look
-from .values import refused
+from .values import check_new, refused
 
 if TYPE_CHECKING:
     from steersman_vectors.extract.contract import Progress
@@ -27,12 +27,7 @@ def check_out(out: Path, *, force: bool) -> None:
     """Returns when the file may be written; raises `CallerError` before anything else is done."""
     if out.exists() and not out.is_file():
         raise refused("--out", out, "a file, not a folder or a device")
-    if out.exists() and not force:
-        raise CallerError(
-            f"--out: {out} exists; expected a new file. Add --force to replace it",
-            code="file_exists",
-            param="out",
-        )
+    check_new("--out", out, force=force)
     if not out.absolute().parent.is_dir():
         raise refused("--out", out, "a file in a folder that exists")
 

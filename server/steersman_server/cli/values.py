@@ -19,6 +19,16 @@ _SPAN = re.compile(r"(\d{1,6})([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
+def check_new(option: str, path: Path, *, force: bool, expected: str = "a new file") -> None:
+    """Returns where nothing is replaced or that is wanted; raises `CallerError(file_exists)`."""
+    if path.exists() and not force:
+        raise CallerError(
+            f"{option}: {path} exists; expected {expected}. Add --force to replace it",
+            code="file_exists",
+            param=option.lstrip("-"),
+        )
+
+
 def refused(option: str, got: object, expected: str) -> CallerError:
     """Returns the refusal of an option's value."""
     text = str(got)

@@ -16,6 +16,7 @@ from steersman_vectors.whole_file import write_whole
 from .file_names import safe_name
 from .options import DataDir, Json, OnlyModel, RedisUrl
 from .output import EXIT_CODES, print_json, print_people, printable
+from .values import check_new
 
 if TYPE_CHECKING:
     from steersman_vectors.registry.entry import VectorEntry
@@ -147,12 +148,7 @@ def write_files(
     """
     paths = {role: folder / safe_name(role) / safe_name(name) for role, (name, _) in files.items()}
     for path in paths.values():
-        if path.exists() and not force:
-            raise CallerError(
-                f"--data: {path} exists; expected a folder without it. Add --force to replace it",
-                code="file_exists",
-                param="data",
-            )
+        check_new("--data", path, force=force, expected="a folder without it")
     for role, path in paths.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -186,12 +182,7 @@ def _check_out(out: Path, *, force: bool, as_json: bool) -> None:
         return
     if out.exists() and not out.is_file():
         raise _unwritable(out, "it is a folder or a device")
-    if out.exists() and not force:
-        raise CallerError(
-            f"--out: {out} exists; expected a new file. Add --force to replace it",
-            code="file_exists",
-            param="out",
-        )
+    check_new("--out", out, force=force)
 
 
 def _write(out: Path, data: bytes) -> None:
