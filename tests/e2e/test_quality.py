@@ -106,7 +106,7 @@ def events(answer: httpx.Response) -> Iterator[dict[str, Any]]:
 
 
 def told(streamed: list[dict[str, Any]]) -> tuple[str, set[str], Any]:
-    """Returns a stream's text, its shapes, and its last event.
+    """Returns a stream's text, its shapes, and its last event but for that event's share of text.
 
     How many tokens one event has depends on who was busy, so that events cannot be compared.
     """
@@ -118,8 +118,9 @@ def told(streamed: list[dict[str, Any]]) -> tuple[str, set[str], Any]:
         delta = event.get("delta")
         text += delta if isinstance(delta, str) else (delta or {}).get("text") or ""
         shapes.add(f"{event.get('type')} {sorted(event)}")
-    last = {k: v for k, v in streamed[-1].items() if k != "sequence_number"}
-    return text, shapes, last
+    last = {k: v for k, v in streamed[-1].items() if k not in ("sequence_number", "choices")}
+    ends = [choice["finish_reason"] for choice in streamed[-1].get("choices", [])]
+    return text, shapes, (last, ends)
 
 
 @pytest.mark.parametrize("steering", [{}, STEERED], ids=["unsteered", "steered"])

@@ -21,7 +21,9 @@ from steersman_vectors.calibrate.record import Estimate, Gate, Point
 
 from .planted import BEHAVIOUR, shift, sure
 
-alphas = st.lists(st.floats(0.01, 9), min_size=1, max_size=8, unique=True)
+hundredths = st.integers(1, 900).map(lambda n: n / 100)
+"""Between neighbours of the floats no alpha lies that has the value asked for."""
+alphas = st.lists(hundredths, min_size=1, max_size=8, unique=True)
 values = st.floats(-1, 3)
 
 
