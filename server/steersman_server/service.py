@@ -213,9 +213,7 @@ class SteeringService:
             admitted = await self._admit(caller, path, body, request_id)
         except SteersmanError as error:
             self.metrics.took(perf_counter() - started)
-            self.metrics.refused(caller.name, error)
-            line = partial(refused, request_id, path, caller, error.code, error.http_status)
-            self.decisions.write(line)
+            self.refuse(caller, path, error, request_id)
             if trace is not None:
                 trace.refused(error)
             raise
@@ -225,6 +223,12 @@ class SteeringService:
             return admitted
         trace.decided(admitted.decision)
         return replace(admitted, trace=trace)
+
+    def refuse(self, caller: Caller, path: str, error: SteersmanError, request_id: str) -> None:
+        """Counts a request that is refused, and writes its line."""
+        self.metrics.refused(caller.name, error)
+        line = partial(refused, request_id, path, caller, error.code, error.http_status)
+        self.decisions.write(line)
 
     async def _admit(self, caller: Caller, path: str, body: Body, request_id: str) -> Admitted:
         place = self.limits.running(caller)
