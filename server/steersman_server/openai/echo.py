@@ -13,7 +13,7 @@ from ..admission.decision import Decision
 _OBJECT = re.compile(rb"\A\s*\{")
 _EVENT = re.compile(rb"^data: ?\{", re.MULTILINE)
 _ERROR = re.compile(rb'\s*"(?:error"\s*:|type"\s*:\s*"error")')
-"""How the first event begins of a stream whose request vLLM refuses only when it is asked for it."""
+"""How the first event begins where vLLM refuses a request only when its first token is due."""
 _NOTHING_YET = re.compile(rb"\A\s*\Z")
 
 
