@@ -162,6 +162,7 @@ class SteeringService:
         announce(
             version=__version__, vllm=vllm_version(), model=settings.model_names[0],
             fingerprint=engine.fingerprint, self_test_seconds=self_test.seconds,
+            api_processes=settings.api_processes,
         )  # fmt: skip
         await service.supply.fetch(registry.snapshot)
         service._report()
