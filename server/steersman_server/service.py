@@ -162,6 +162,7 @@ class SteeringService:
         announce(
             version=__version__, vllm=vllm_version(), model=settings.model_names[0],
             fingerprint=engine.fingerprint, self_test_seconds=self_test.seconds,
+            api_processes=settings.api_processes,
         )  # fmt: skip
         await service.supply.fetch(registry.snapshot)
         service._report()
@@ -213,9 +214,7 @@ class SteeringService:
             admitted = await self._admit(caller, path, body, request_id)
         except SteersmanError as error:
             self.metrics.took(perf_counter() - started)
-            self.metrics.refused(caller.name, error)
-            line = partial(refused, request_id, path, caller, error.code, error.http_status)
-            self.decisions.write(line)
+            self.refuse(caller, path, error, request_id)
             if trace is not None:
                 trace.refused(error)
             raise
@@ -225,6 +224,12 @@ class SteeringService:
             return admitted
         trace.decided(admitted.decision)
         return replace(admitted, trace=trace)
+
+    def refuse(self, caller: Caller, path: str, error: SteersmanError, request_id: str) -> None:
+        """Counts a request that is refused, and writes its line."""
+        self.metrics.refused(caller.name, error)
+        line = partial(refused, request_id, path, caller, error.code, error.http_status)
+        self.decisions.write(line)
 
     async def _admit(self, caller: Caller, path: str, body: Body, request_id: str) -> Admitted:
         place = self.limits.running(caller)

@@ -104,6 +104,8 @@ def test_requests_are_counted_by_what_was_decided(server):
     ask(server, steering=False).raise_for_status()
     assert ask(server, steering={"vectors": {"empthy": 1}}).status_code == 400
     assert ask(server, steering={"vectors": {"empathy": 1}}, model="nobody").status_code == 404
+    late = ask(server, steering={"vectors": {"empathy": 1}}, stream=True, logit_bias={"999999": 1})
+    assert (late.status_code, late.text[:14]) == (200, 'data: {"error"')
     after = scrape(server)
 
     def more(name: str, **labels: str) -> float:
@@ -114,14 +116,14 @@ def test_requests_are_counted_by_what_was_decided(server):
     assert more("steering_requests_total", outcome="steered", reason="request", **who) == 1
     assert more("steering_requests_total", outcome="unsteered", reason="request_off", **who) == 1
     assert more("steering_requests_total", outcome="refused", **who) == 1
-    assert more("steering_requests_total", outcome="failed", reason="request", **who) == 1
+    assert more("steering_requests_total", outcome="failed", reason="request", **who) == 2
     assert more("steering_refusals_total", code="vector_not_found") == 1
     assert more("steering_applied_total", vector="empathy") == 1
     version = {"vector": "empathy", "version": str(applied["version"])}
     assert more("steering_applied_total", preset="low", **version) == 1
     assert more("steering_alpha_bucket", vector="empathy", le="0.4") == 0
     assert more("steering_alpha_bucket", vector="empathy", le="0.5") == 1
-    assert more("steering_admission_seconds_count") == 4
+    assert more("steering_admission_seconds_count") == 5
     assert more("steering_plan_build_seconds_count") == 1
     assert value(after, "steering_decisions_lost_total") == 0
 

@@ -156,9 +156,10 @@ MEMORY = Row(
               Query(top("steering_resident_vectors{}"), OF_WORKER), decimals=0),
         lines("Their memory", "Bytes that they take, by worker.",
               Query(top("steering_resident_bytes{}"), OF_WORKER), unit="bytes"),
-        lines("Workers", "Workers that answered the last question, and questions per second that "
-              "were not answered.",
+        lines("Workers", "Workers that answered the last question, API processes, and questions "
+              "per second that were not answered.",
               Query("sum(steering_workers{})", "workers"),
+              Query("sum(steering_api_processes{})", "API processes"),
               Query(rate("steering_engine_errors_total{}", "code"), "errors: {{code}}"),
               colours=(("workers", GREEN),)),
         table("What runs", "Versions, model and its fingerprint by server, and what the boot "

@@ -18,7 +18,7 @@ from ..configuration import Configuration
 from ..flags.change import set_override
 from ..flags.logic import may_name
 from ..tenants.keys import ID_CHARACTERS, MAX_LABEL, ApiKey, NewKey, Role, make_key
-from ..tenants.tenant import ALL, LOCAL, Tenant
+from ..tenants.tenant import ALL, LOCAL, OTHER, Tenant
 from .checks import policy_problems, steering_problems
 from .documents import Done, ExistsError, MissingError, checked, document, write
 from .effects import World, profiles_lost
@@ -38,6 +38,12 @@ async def create_tenant(
     if check_name(name, what="tenant name") == LOCAL:
         raise CallerError(
             f"{LOCAL!r} is the tenant of requests that need no key; choose another name",
+            code="invalid_name",
+        )
+    if name == OTHER:
+        raise CallerError(
+            f"{OTHER!r} is what metrics call all tenants beyond those with a label of their own; "
+            "choose another name",
             code="invalid_name",
         )
     tenant = checked(Tenant, dict(fields), "tenant")

@@ -158,6 +158,11 @@ MISMATCHED = _gauge(
 )  # fmt: skip
 
 ENGINE = "Engine"
+API_PROCESSES = _gauge(
+    ENGINE, "steering_api_processes",
+    "API processes of the server. Each follows the registry: divide its errors by them.",
+    together="livemax",
+)  # fmt: skip
 INFO = _gauge(
     ENGINE, "steering_info", "1; what runs.", "version", "vllm", "model", "fingerprint",
     together="mostrecent",

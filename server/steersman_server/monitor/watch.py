@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from .catalogue import INFO, SELF_TEST, SELF_TEST_SECONDS
+from .catalogue import API_PROCESSES, INFO, SELF_TEST, SELF_TEST_SECONDS
 
 log = structlog.get_logger("steersman.monitor")
 
@@ -16,10 +16,17 @@ FINGERPRINT_CHARS = 19
 
 
 def announce(
-    *, version: str, vllm: str, model: str, fingerprint: str, self_test_seconds: float
+    *,
+    version: str,
+    vllm: str,
+    model: str,
+    fingerprint: str,
+    self_test_seconds: float,
+    api_processes: int,
 ) -> None:
     """Tells what runs, once its boot self-test has passed."""
     INFO.labels(version, vllm, model, fingerprint[:FINGERPRINT_CHARS]).set(1)
+    API_PROCESSES.set(api_processes)
     SELF_TEST.set(1)
     SELF_TEST_SECONDS.set(self_test_seconds)
 

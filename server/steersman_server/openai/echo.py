@@ -12,6 +12,8 @@ from ..admission.decision import Decision
 
 _OBJECT = re.compile(rb"\A\s*\{")
 _EVENT = re.compile(rb"^data: ?\{", re.MULTILINE)
+_ERROR = re.compile(rb'\s*"(?:error"\s*:|type"\s*:\s*"error")')
+"""How the first event begins where vLLM refuses a request only when its first token is due."""
 _NOTHING_YET = re.compile(rb"\A\s*\Z")
 
 
@@ -19,13 +21,14 @@ class Echo:
     """An ASGI `send` that adds headers, and the `steering` field at the front of the first object.
 
     Only successful JSON objects and event streams are touched. What comes before the first object
-    is held back, however it is cut into messages; what follows passes unread.
+    is held back, however it is cut into messages; what follows passes unread. A stream that begins
+    with an error passes as it is: nothing was applied.
     """
 
     def __init__(
         self, decision: Decision, send: Send, began: Callable[[int], None] | None = None
     ) -> None:
-        """began: told the response's status, before the client sees it."""
+        """began: told the response's status, before the client sees it; 500 for such a stream."""
         self._decision = decision
         self._began = began
         self._send = send
@@ -37,12 +40,14 @@ class Echo:
 
     async def __call__(self, message: Message) -> None:
         """Passes one ASGI message on, changed where needed."""
-        if message["type"] == "http.response.start" and self._began is not None:
-            self._began(message["status"])
-        if message["type"] == "http.response.start" and 200 <= message["status"] < 300:
-            self._opening = _opening_of(message)
-            self._start = message
-            return
+        if message["type"] == "http.response.start":
+            succeeds = 200 <= message["status"] < 300
+            opening = _opening_of(message) if succeeds else None
+            if opening is not _EVENT:
+                self._tell(message["status"])
+            if succeeds:
+                self._opening, self._start = opening, message
+                return
         if message["type"] != "http.response.body" or (self._start is None and not self._opening):
             await self._send(message)
             return
@@ -51,23 +56,32 @@ class Echo:
     async def _body(self, message: Message) -> None:
         body: bytes = self._held + message.get("body", b"")
         more = message.get("more_body", False)
-        grown = 0
+        grown, failed = 0, False
         if self._opening is not None:
             found = self._opening.search(body)
-            if found is None and more and self._may_still_open(body):
+            if more and self._may_still_open(body, found):
                 self._held = body
                 return
-            if found is not None:
+            if self._opening is _EVENT:
+                failed = found is not None and _ERROR.match(body, found.end()) is not None
+                self._tell(500 if failed else 200)
+            if found is not None and not failed:
                 field = self._field(empty=body[found.end() :].lstrip().startswith(b"}"))
                 body, grown = body[: found.end()] + field + body[found.end() :], len(field)
             self._opening, self._held = None, b""
         start, self._start = self._start, None
         if start is not None:
-            await self._send(self._with_headers(start, grown))
+            await self._send(start if failed else self._with_headers(start, grown))
         await self._send({**message, "body": body})
 
-    def _may_still_open(self, body: bytes) -> bool:
-        return self._opening is _EVENT or _NOTHING_YET.match(body) is not None
+    def _may_still_open(self, body: bytes, found: re.Match[bytes] | None) -> bool:
+        if self._opening is _EVENT:  # whether it is an error, the rest of its line says
+            return found is None or b"\n" not in body[found.end() :]
+        return found is None and _NOTHING_YET.match(body) is not None
+
+    def _tell(self, status: int) -> None:
+        if self._began is not None:
+            self._began(status)
 
     def _field(self, *, empty: bool) -> bytes:
         field = json.dumps(self._decision.body_field())

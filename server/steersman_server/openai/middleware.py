@@ -52,6 +52,10 @@ class Admission(Protocol):
         """Returns what was decided, the vectors resident and a place taken; or raises."""
         ...
 
+    def refuse(self, caller: Caller, path: str, error: SteersmanError, request_id: str) -> None:
+        """Counts a request that is refused before anything is decided, and writes its line."""
+        ...
+
     def running(self, admitted: Admitted) -> AbstractContextManager[Callable[[int], None]]:
         """Returns a context under which `generate` uses the plan; gives the place back.
 
@@ -102,8 +106,13 @@ class SteeringMiddleware:
             else:
                 # NOTE: a profile that is not for this caller goes on to vLLM, which does not know
                 # it: the answer is the same as for one that does not exist.
-                body = read_body(data, admission.models, partial(admission.profiles_of, caller))
                 scope, request_id = _with_request_id(scope)
+                try:
+                    profiles = partial(admission.profiles_of, caller)
+                    body = read_body(data, admission.models, profiles)
+                except SteersmanError as error:
+                    admission.refuse(caller, path, error, request_id)
+                    raise
                 admitted = await admission.admit(caller, path, body, request_id, scope["headers"])
         except SteersmanError as error:
             await send_error(send, error)
@@ -118,6 +127,8 @@ class SteeringMiddleware:
 
     async def _other_route(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
         """Passes the request on, unless it asks for steering where there is none."""
+        admission = self.admission()
+        data = None
         try:
             data = await self._body(scope, receive)
             if data is None:
@@ -130,6 +141,9 @@ class SteeringMiddleware:
                     param="steering",
                 )
         except SteersmanError as error:
+            if admission is not None and data is not None:
+                caller: Caller = scope.get(CALLER, LOCAL_CALLER)
+                admission.refuse(caller, path, error, _with_request_id(scope)[1])
             await send_error(send, error)
             return
         await self.app(scope, replay(data, receive), send)

@@ -66,7 +66,10 @@ def publish(vectors: Sequence[SteeringVector], *, url: str, fingerprint: str) ->
 def _retired_as(
     snapshot: RegistrySnapshot, vector: SteeringVector, fingerprint: str
 ) -> VectorEntry | None:
-    """Returns the retired version that holds this vector; None where one in use does, or none."""
+    """Returns the version that holds this vector, if it was retired; None where there is none.
+
+    Of several the newest counts: pushed back after it was retired, or retired after it came back.
+    """
     name = vector.card.name
     _, _, digest = bound_form(vector, name=name, fingerprint=fingerprint)
     same = [
@@ -74,6 +77,5 @@ def _retired_as(
         for entry in snapshot.versions.get((fingerprint, name), {}).values()
         if entry.digest == digest
     ]
-    if any(entry.retired is None for entry in same):
-        return None
-    return same[-1] if same else None
+    newest = same[-1] if same else None
+    return None if newest is None or newest.retired is None else newest

@@ -33,7 +33,7 @@ from ..quality.logprob_gate import LOGPROB_SHARE
 from ..quality.sampler import QUALITY_SAMPLE
 from ..readout.slots import ReadoutSlot, with_layers
 from ..settings import ServerSettings
-from ..tracing.installed import check_installed
+from ..tracing.installed import PROTOCOL_ENV, check_endpoint, check_installed
 from .arguments import (
     api_keys,
     check_public,
@@ -98,6 +98,7 @@ def serve(options: ServeOptions) -> None:
     given.served_model_name = given.served_model_name or [options.model]
     callers = api_keys(given.api_key, os.environ.pop("VLLM_API_KEY", None))
     args = complete(given, options.steering)
+    check_endpoint(traces_endpoint(args), os.environ.get(PROTOCOL_ENV))
     check_installed(traces_endpoint(args))
     if args.uds is None:
         check_port_is_free(args.host, args.port)

@@ -14,6 +14,8 @@ from .backoff import BackoffPolicy
 ALL = "*"
 LOCAL = "local"
 """The tenant of requests that need no key, and of those with a key from --api-key."""
+OTHER = "other"
+"""What metrics call all tenants beyond those with a label of their own (`monitor/bounded.py`)."""
 Cap = Annotated[float, Field(gt=0.0, le=1e6)]
 Label = Annotated[str, StringConstraints(max_length=256)]
 

@@ -18,14 +18,31 @@ TIGHT = b'data:{"n": 1}\n\ndata:{"n": 2}\n\n'
 OBJECT = b' \n{"text": "data: {"}'
 
 
-async def answer_in(parts: list[bytes], media: str) -> tuple[dict[bytes, bytes], bytes]:
-    """Returns headers and body after the echo, for a body sent in these parts."""
+FAILED = (
+    b'data: {"error": {"message": "no"}}\n\ndata: [DONE]\n\n',
+    b'event: error\ndata: {"type":"error","error":{"message":"no"}}\n\n',
+)
+"""Streams of requests that vLLM refuses when it is asked for the first token, with status 200."""
+
+
+async def answer_in(
+    parts: list[bytes], media: str, told: list[int] | None = None
+) -> tuple[dict[bytes, bytes], bytes]:
+    """Returns headers and body after the echo, for a body sent in these parts.
+
+    told: takes the statuses that the echo tells of, none after the client has seen anything.
+    """
     sent = []
 
     async def send(message):
         sent.append(message)
 
-    echo = Echo(DECISION, send)
+    def began(status):
+        assert not sent
+        if told is not None:
+            told.append(status)
+
+    echo = Echo(DECISION, send, began)
     length = str(sum(map(len, parts))).encode()
     headers = [(b"content-type", media.encode()), (b"content-length", length)]
     await echo({"type": "http.response.start", "status": 200, "headers": headers})
@@ -49,6 +66,34 @@ async def test_a_stream_says_it_in_its_first_event_however_it_is_cut(at, body):
     events = [json.loads(x[5:]) for x in out.splitlines() if x.lstrip(b"data: ").startswith(b"{")]
     assert [e.pop("steering", None) is not None for e in events] == [True, False]
     assert events == [{"n": 1}, {"n": 2}]
+
+
+@given(st.lists(st.integers(0, 10_000), max_size=12), st.sampled_from(FAILED))
+async def test_a_stream_that_begins_with_an_error_was_not_steered_however_it_is_cut(at, body):
+    """Its error said what had been applied, and it was counted as steered."""
+    told = []
+    headers, out = await answer_in(cut(body, at), "text/event-stream; charset=utf-8", told)
+    assert (told, out) == ([500], body)
+    assert not [name for name in headers if name.startswith(b"x-steering")]
+
+
+@given(st.lists(st.integers(0, 10_000), max_size=12))
+@pytest.mark.parametrize(
+    ("body", "media"),
+    [
+        (STREAM, "text/event-stream"),
+        (TIGHT + FAILED[0], "text/event-stream"),  # it had begun
+        (b'data: {"n": "error"}\n\n', "text/event-stream"),
+        (b"data: [DONE]\n\n", "text/event-stream"),
+        (b"", "text/event-stream"),
+        (OBJECT, "application/json"),
+        (b"text", "text/plain"),
+    ],
+)
+async def test_every_other_answer_began_well_once(body, media, at):
+    told = []
+    await answer_in(cut(body, at), media, told)
+    assert told == [200]
 
 
 @given(st.lists(st.integers(0, 10_000), max_size=6))

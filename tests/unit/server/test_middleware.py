@@ -18,7 +18,7 @@ from steersman_server.admission.admitted import Admitted
 from steersman_server.admission.limits import Limits
 from steersman_server.openai.body import check_beside
 from steersman_server.openai.middleware import SteeringMiddleware
-from steersman_vectors.errors import CallerError, OperatorError
+from steersman_vectors.errors import CallerError, OperatorError, SteersmanError
 from tests.unit.server.samples import resolve_field
 
 CHAT = "/v1/chat/completions"
@@ -34,20 +34,34 @@ class FakeAdmission:
         self.plans = []
         self.bodies = []
         self.failure = None
+        self.refusals = []
 
     models = ("m",)
 
     def profiles_of(self, caller):
         return ["formal"]
 
+    def refuse(self, caller, path, error, request_id):
+        assert path.startswith("/")
+        assert request_id
+        self.refusals.append((caller.name, error.code))
+
     async def admit(self, caller, path, body, request_id, headers):
+        try:
+            decision = self._decide(body)
+        except SteersmanError as error:
+            self.refuse(caller, path, error, request_id)
+            raise
+        return Admitted(decision, Limits().running(caller))
+
+    def _decide(self, body):
         if self.failure:
             raise self.failure
         self.bodies.append(body)
         decision = resolve_field(body.steering)
         if decision.plan is not None:
             check_beside(body.payload, decision.scope)
-        return Admitted(decision, Limits().running(caller))
+        return decision
 
     @contextmanager
     def running(self, admitted):
@@ -165,6 +179,7 @@ async def test_other_routes_refuse_steering_and_are_left_alone_without(client, a
     upload = b'{"steering": 1}'  # no JSON by its type: not even read
     assert (await client.post(OTHER, content=upload)).status_code == 200
     assert admission.plans == []
+    assert admission.refusals == [("local", "steering_unsupported")] * 2
 
 
 async def test_a_form_that_asks_for_steering_is_refused_too(client, admission):
@@ -176,6 +191,7 @@ async def test_a_form_that_asks_for_steering_is_refused_too(client, admission):
     reply = await client.post(OTHER, files=sound, data={"prompt": "name=steering"})
     assert reply.status_code == 200
     assert admission.plans == []
+    assert admission.refusals == [("local", "steering_unsupported")]
 
 
 @pytest.mark.parametrize(
@@ -199,6 +215,7 @@ async def test_refusals_have_openais_shape(client, admission, body, code):
     assert (error["code"], error["type"]) == (code, "invalid_request_error")
     assert reply.headers["x-should-retry"] == "false"
     assert admission.plans == []
+    assert admission.refusals == [("local", code)]  # once, whoever finds it
 
 
 async def test_our_own_trouble_is_a_503_that_may_be_retried(client, admission):

@@ -81,7 +81,7 @@ def test_bad_values_are_refused(
 
 @pytest.mark.usefixtures("backed_off")
 def test_what_operators_see(run: Run, answer: Answer) -> None:
-    answer("tenants", "create", "other")
+    answer("tenants", "create", "globex")
     found = answer("tenants", "backoff", "list")["backoffs"]
     assert [(each["tenant"], each["scale"]) for each in found] == [("acme", 0.5)]
     shown = answer("tenants", "backoff", "show", "acme")

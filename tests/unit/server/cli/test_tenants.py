@@ -129,6 +129,8 @@ def test_names_that_exist_or_do_not(answer: Answer) -> None:
     answer("tenants", "create", "acme")
     assert answer("tenants", "create", "acme", code=3)["code"] == "already_exists"
     assert answer("tenants", "create", "local", code=3)["code"] == "invalid_name"
+    of_metrics = answer("tenants", "create", "other", code=3)
+    assert (of_metrics["code"], "metrics" in of_metrics["message"]) == ("invalid_name", True)
     assert answer("tenants", "create", "Acme Inc", code=3)["code"] == "invalid_name"
     for command in (("show",), ("update", "--dose-cap", "1"), ("delete", "--yes")):
         refused = answer("tenants", command[0], "nobody", *command[1:], code=3)
@@ -285,7 +287,7 @@ def test_the_first_import_tells_no_new_registry(
 
 @pytest.mark.usefixtures("vectors")
 def test_rollouts_that_still_name_a_deleted_tenant_are_told(run: Run, answer: Answer) -> None:
-    answer("tenants", "create", "other")
+    answer("tenants", "create", "globex")
     answer("tenants", "create", "acme")
     answer("flags", "rollout", "steering", "on=10", "off=90", "--tenant", "acme")
     done = run("tenants", "delete", "acme", "--yes")

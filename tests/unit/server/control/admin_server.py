@@ -58,7 +58,7 @@ async def furnish(url: str) -> dict[str, str]:
                 vector(seed, name=name), name=name, fingerprint=ENGINE.fingerprint, actor="test"
             )
         made = {}
-        for name in ("acme", "other"):
+        for name in ("acme", "hooli"):
             fields = {"vectors": ["empathy"], "alpha_caps": {"empathy": 0.5}}
             await tenants.create_tenant(store, name, fields, actor="test")
             made[name] = (await tenants.create_key(store, tenant=name, actor="test")).secret

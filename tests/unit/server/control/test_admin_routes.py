@@ -171,16 +171,16 @@ def test_flags(http):
 def test_a_flag_defined_anew_tells_what_it_breaks(http):
     assert done(http.put(f"{API}/flags/dial", json=tone()))["warnings"] == []
     rule = {"name": "dialled", "steer": {"vectors": {"empathy": {"flag": "dial"}}}}
-    assert done(http.put(f"{API}/policies/other", json={"rules": [rule]}))["changed"]
+    assert done(http.put(f"{API}/policies/hooli", json={"rules": [rule]}))["changed"]
     try:
         much = {**tone(), "variants": {"soft": 0.1, "firm": 0.9}}
         (told,) = done(http.put(f"{API}/flags/dial", json=much))["warnings"]
-        assert told.startswith("tenant 'other', rule 'dialled': alpha 0.9")
+        assert told.startswith("tenant 'hooli', rule 'dialled': alpha 0.9")
         word = {**tone(), "variants": {"soft": "huge"}}
         (told,) = done(http.post(f"{API}/flags", json={"flags": {"dial": word}}))["warnings"]
         assert "no preset 'huge'" in told
     finally:
-        http.delete(f"{API}/policies/other")
+        http.delete(f"{API}/policies/hooli")
         http.delete(f"{API}/flags/dial")
 
 
@@ -190,16 +190,16 @@ def tone() -> dict:
 
 def test_policies_and_profiles(http):
     wrong = {"rules": [{**RULE, "steer": {"vectors": {"concise": 9}}}]}
-    checked = done(http.post(f"{API}/policies/other/check", json=wrong))
+    checked = done(http.post(f"{API}/policies/hooli/check", json=wrong))
     assert checked["ok"] is False
     assert "may not use vector 'concise'" in checked["problems"][0]
-    assert refused(http.put(f"{API}/policies/other", json=wrong)) == (400, "invalid_policy")
-    assert done(http.post(f"{API}/policies/other/check", json={"rules": [RULE]}))["ok"]
-    assert done(http.put(f"{API}/policies/other", json={"rules": [RULE]}))["changed"]
-    assert done(http.get(f"{API}/policies/other"))["rules"][0]["name"] == "billing"
-    assert {p["tenant"] for p in done(http.get(f"{API}/policies"))["policies"]} >= {"other"}
-    assert done(http.delete(f"{API}/policies/other"))["changed"]
-    assert refused(http.get(f"{API}/policies/other")) == (404, "not_found")
+    assert refused(http.put(f"{API}/policies/hooli", json=wrong)) == (400, "invalid_policy")
+    assert done(http.post(f"{API}/policies/hooli/check", json={"rules": [RULE]}))["ok"]
+    assert done(http.put(f"{API}/policies/hooli", json={"rules": [RULE]}))["changed"]
+    assert done(http.get(f"{API}/policies/hooli"))["rules"][0]["name"] == "billing"
+    assert {p["tenant"] for p in done(http.get(f"{API}/policies"))["policies"]} >= {"hooli"}
+    assert done(http.delete(f"{API}/policies/hooli"))["changed"]
+    assert refused(http.get(f"{API}/policies/hooli")) == (404, "not_found")
     steer = {"steer": {"vectors": {"empathy": 0.75}}, "tenants": ["acme"]}
     (warning,) = done(http.put(f"{API}/profiles/warm", json=steer))["warnings"]
     assert "cap" in warning
@@ -221,11 +221,11 @@ def test_a_check_leaves_the_event_loop_free(http, monkeypatch):
 
     for module in (policy_routes, policies):
         monkeypatch.setattr(module, "policy_problems", problems)
-    assert done(http.post(f"{API}/policies/other/check", json={"rules": [RULE]}))["ok"]
+    assert done(http.post(f"{API}/policies/hooli/check", json={"rules": [RULE]}))["ok"]
     assert threads == [1]
-    assert done(http.put(f"{API}/policies/other", json={"rules": [RULE]}))["changed"]
+    assert done(http.put(f"{API}/policies/hooli", json={"rules": [RULE]}))["changed"]
     assert threads == [1, 1]
-    http.delete(f"{API}/policies/other")
+    http.delete(f"{API}/policies/hooli")
 
 
 def test_explain(http):

@@ -14,6 +14,7 @@ from steersman_server.monitor import metrics as counted
 from steersman_server.monitor import page
 from steersman_server.monitor.catalogue import CATALOGUE
 from steersman_server.monitor.metrics import MAX_TENANTS, DecisionMetrics
+from steersman_server.tenants.tenant import OTHER
 from steersman_vectors.errors import CallerError
 from tests.unit.server.samples import resolve_field
 
@@ -84,6 +85,7 @@ def test_tenants_beyond_the_bound_are_counted_together():
     own = {"reason": decision.reason, "outcome": "unsteered"}
     assert change.of("steering_requests_total", tenant="bounded-3", **own) == 1
     assert change.of("steering_requests_total", tenant="other", **own) == 7
+    assert OTHER == "other"  # no tenant can be called that
     assert change.of("steering_requests_total", tenant=f"bounded-{MAX_TENANTS}", **own) == 0
 
 

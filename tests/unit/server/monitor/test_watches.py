@@ -19,7 +19,7 @@ from steersman_server.live_registry import LiveRegistry
 from steersman_server.monitor.counted import CountedSoFar
 from steersman_server.monitor.engine_watch import EngineWatch
 from steersman_server.monitor.registry_watch import RegistryWatch, Standing, mismatched
-from steersman_server.monitor.watch import every
+from steersman_server.monitor.watch import announce, every
 from steersman_server.processes import ProcessBoard, ProcessReport
 from steersman_vectors.errors import OperatorError
 from steersman_vectors.registry.snapshot import RegistrySnapshot
@@ -54,6 +54,13 @@ class Workers:
         if self.error is not None:
             raise self.error
         return self.answers
+
+
+def test_what_runs_is_announced_with_its_api_processes():
+    announce(version="1", vllm="2", model="m", fingerprint="sha256:" + "f" * 64,
+             self_test_seconds=0.5, api_processes=3)  # fmt: skip
+    assert value("steering_api_processes") == 3
+    assert value("steering_self_test_seconds") == 0.5
 
 
 async def test_workers_totals_become_counters_and_their_state_gauges(tmp_path):

@@ -20,7 +20,7 @@ from steersman_server.admission.inbound import LOCAL_CALLER, Caller
 from steersman_server.flags.evaluation import Evaluation
 from steersman_server.intent.contract import Intent
 from steersman_server.tenants.tenant import Tenant
-from steersman_server.tracing.installed import check_installed
+from steersman_server.tracing.installed import check_endpoint, check_installed
 from steersman_server.tracing.request_trace import traceparent
 from steersman_server.tracing.tracing import SPAN, Tracing, carrier
 from steersman_vectors.errors import CallerError, OperatorError
@@ -203,6 +203,34 @@ def test_what_is_missing_is_told_with_the_remedy():
 
     with pytest.raises(OperatorError, match="opentelemetry-exporter-otlp opentelemetry-sdk"):
         check_installed("http://t:4317", nothing)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "protocol"),
+    [
+        (None, "rubbish"), ("http://t:4317", None), ("https://t", "grpc"), ("t:4317", ""),
+        ("[::1]:4317", None), ("http://[::1]:4317", None), ("unix:///run/t.sock", "grpc"),
+        ("dns:///t:4317", None), ("http://t:4318/v1/traces", "http/protobuf"),
+        ("https://t/v1/traces", "http/protobuf"),
+    ],
+)  # fmt: skip
+def test_addresses_that_exporters_can_send_to(endpoint, protocol):
+    check_endpoint(endpoint, protocol)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "protocol"),
+    [
+        ("", None), ("t", None), ("http://", None), ("http:/t:4317", None), ("htp://t:4317", None),
+        ("http://t:port", None), ("http://t:99999", None), ("http://[::1:4317", None),
+        ("t:4317", "http/protobuf"), ("unix:///run/t", "http/protobuf"), ("a b:4317", None),
+        ("http://t:4317", "http/json"),
+    ],
+)  # fmt: skip
+def test_others_are_refused_before_anything_starts(endpoint, protocol):
+    with pytest.raises(CallerError, match="expected") as refusal:
+        check_endpoint(endpoint, protocol)
+    assert refusal.value.code == "invalid_option"
 
 
 def test_without_an_endpoint_nobody_asks():
