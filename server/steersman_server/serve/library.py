@@ -10,7 +10,6 @@ from steersman_vectors.errors import CallerError
 from steersman_vectors.formats import native
 from steersman_vectors.model_dir import ModelShape
 from steersman_vectors.registry.binding import bound_form, check_fits
-from steersman_vectors.registry.entry import VectorEntry
 from steersman_vectors.registry.snapshot import RegistrySnapshot
 from steersman_vectors.registry.store import RegistryStore
 from steersman_vectors.vector import SteeringVector
@@ -38,8 +37,8 @@ def read_library(library: Path, shape: ModelShape) -> list[SteeringVector]:
 def publish(vectors: Sequence[SteeringVector], *, url: str, fingerprint: str) -> list[str]:
     """Registers the vectors for the model; returns what operators should know of that.
 
-    Those that are the newest version of their name already stay that. One that was retired stays
-    so: a start must not bring back what somebody took away.
+    A vector that the registry has already stays as it is there: a start brings back nothing that
+    somebody took away, and puts nothing before a version that somebody published since.
     """
 
     async def publish_all() -> list[str]:
@@ -47,12 +46,9 @@ def publish(vectors: Sequence[SteeringVector], *, url: str, fingerprint: str) ->
         async with RegistryStore(url) as store:
             snapshot = await store.current()
             for vector in vectors:
-                retired = _retired_as(snapshot, vector, fingerprint)
-                if retired is not None:
-                    warnings.append(
-                        f"{retired} of --library was {retired.retired}; it stays so, and "
-                        "`steersman vectors push` brings it back"
-                    )
+                why_not = _why_not(snapshot, vector, fingerprint)
+                if why_not is not None:
+                    warnings.append(why_not)
                     continue
                 registered = await operations.publish(
                     store, vector, name=vector.card.name, fingerprint=fingerprint, actor="library"
@@ -63,19 +59,27 @@ def publish(vectors: Sequence[SteeringVector], *, url: str, fingerprint: str) ->
     return asyncio.run(publish_all())
 
 
-def _retired_as(
-    snapshot: RegistrySnapshot, vector: SteeringVector, fingerprint: str
-) -> VectorEntry | None:
-    """Returns the version that holds this vector, if it was retired; None where there is none.
+def _why_not(snapshot: RegistrySnapshot, vector: SteeringVector, fingerprint: str) -> str | None:
+    """Returns why this vector is not to be published, if it is not.
 
-    Of several the newest counts: pushed back after it was retired, or retired after it came back.
+    Of several versions with the same vector the newest counts: pushed back after it was retired, or
+    retired after it came back.
     """
     name = vector.card.name
     _, _, digest = bound_form(vector, name=name, fingerprint=fingerprint)
-    same = [
-        entry
-        for entry in snapshot.versions.get((fingerprint, name), {}).values()
-        if entry.digest == digest
-    ]
-    newest = same[-1] if same else None
-    return None if newest is None or newest.retired is None else newest
+    versions = [*snapshot.versions.get((fingerprint, name), {}).values()]
+    held = next((entry for entry in reversed(versions) if entry.digest == digest), None)
+    if held is None:
+        return None
+    if held.retired is not None:
+        return (
+            f"{held} of --library was {held.retired}; it stays so, and "
+            "`steersman vectors push` brings it back"
+        )
+    newest = next(entry for entry in reversed(versions) if entry.retired is None)
+    if newest is not held:
+        return (
+            f"{held} of --library is not the newest version: {newest} was published since, and "
+            f"stays that. Name {held} in requests and policies, or push it again"
+        )
+    return None

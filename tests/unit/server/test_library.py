@@ -77,3 +77,17 @@ def test_of_several_versions_with_the_same_vector_the_newest_says_whether_it_was
     push(url, made)  # an operator wants it after all
     assert publish([made], url=url, fingerprint=FINGERPRINT) == []
     assert usable(url) == [f"{name}@1", f"{name}@2", f"{name}@4"]
+
+
+def test_a_start_puts_nothing_before_what_was_published_since(url):
+    """A restart took back what an operator had pushed."""
+    made, better = vector(), vector(seed=1)
+    name = made.card.name
+    publish([made], url=url, fingerprint=FINGERPRINT)
+    push(url, better)
+    (warning,) = publish([made], url=url, fingerprint=FINGERPRINT)
+    assert f"{name}@1" in warning
+    assert f"{name}@2" in warning
+    assert usable(url) == [f"{name}@1", f"{name}@2"]
+    retire(url, name, 2)
+    assert publish([made], url=url, fingerprint=FINGERPRINT) == []
