@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from steersman_vectors.errors import CallerError
 
-from .calibrate_options import Asked, plan, toward_of
+from .calibrate_options import Asked, Planned, plan, toward_of
 from .output import print_note
 from .progress import SpeedColumn, counting
 from .sweep_options import check_model
@@ -50,14 +50,15 @@ def run(asked: Asked, second: Second, out: Path, *, engine: str, at_once: int) -
 
     from .joint_views import bound_line
 
-    jointly, model_dir = plan_jointly(asked, second, out)
+    jointly, planned = plan_jointly(asked, second, out)
     assert second.out is not None, "checked by the plan"
     print_note(bound_line(jointly))
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")  # read when vLLM is imported
     open_engine = find_engine(engine)
     layers = sorted({*jointly.one.vector.layers, *jointly.other.vector.layers})
     with (
-        open_engine(model_dir, layers=layers, max_num_seqs=at_once) as booted,
+        planned.reading(),
+        open_engine(planned.model_dir, layers=layers, max_num_seqs=at_once) as booted,
         counting("Calibrating together", speed=SpeedColumn("answers")) as progress,
     ):
         joint = calibrate_jointly(booted, jointly, out.with_suffix(".joint"), progress)
@@ -75,8 +76,8 @@ def run(asked: Asked, second: Second, out: Path, *, engine: str, at_once: int) -
     return Joined(joint, (out, second.out), record_file)
 
 
-def plan_jointly(asked: Asked, second: Second, out: Path) -> tuple[JointOrder, Path]:
-    """Returns what is measured together, and the model's folder; boots nothing.
+def plan_jointly(asked: Asked, second: Second, out: Path) -> tuple[JointOrder, Planned]:
+    """Returns what is measured together, and the plan that it is of; boots nothing.
 
     Raises `CallerError` for whatever does not fit together.
     """
@@ -105,7 +106,7 @@ def plan_jointly(asked: Asked, second: Second, out: Path) -> tuple[JointOrder, P
     one = Dialled(order.vector, order.behaviour, order.toward)
     other = Dialled(vector, measured.name, toward_of(second.toward, measured.judge))
     check_joint(one, other)
-    return JointOrder(one, other, order), planned.model_dir
+    return JointOrder(one, other, order), planned
 
 
 def _invalid(got: str, expected: str, param: str) -> CallerError:

@@ -25,9 +25,9 @@ gate is written without presets, its card says why, and the exit code is 1.
 at once, against each alone, and writes what goes together to both cards.
 
 VECTOR should have directions at all layers that are tried. The behaviour is
-what --judge measures: keywords:FILE, llm:RUBRIC, python:MODULE:FACTORY (of an
-installed package), or any other judge of `steersman judge`; look at two that
-fail in different ways (--also). --baseline-prompt says what a system prompt
+what --judge measures: keywords:FILE, llm:RUBRIC, readout:FILE (along another
+vector), python:MODULE:FACTORY (of an installed package), or any other judge of
+`steersman judge`; look at two that fail in different ways (--also). --baseline-prompt says what a system prompt
 would do on the same judge.
 
 Beside --out: NAME.calibration.json, all that was measured, and the folder
@@ -152,6 +152,10 @@ def register(vectors: typer.Typer) -> None:
             Path | None, typer.Option(help="Where the second vector goes, with its new card.")
         ] = None,
         engine: Annotated[str, typer.Option(help="Which installed engine answers.")] = "vllm",
+        readout_backend: Annotated[
+            str,
+            typer.Option(help="What read-outs read answers with, beside the engine: hf or vllm."),
+        ] = "hf",
         at_once: Annotated[int, typer.Option(min=1, help="Answers given at once.")] = 128,
         dry_run: Annotated[
             bool, typer.Option("--dry-run", help="Say what would be asked; boot no engine.")
@@ -194,6 +198,7 @@ def register(vectors: typer.Typer) -> None:
             judge_models=tuple(judge_model or ()),
             api_key_env=api_key_env,
             max_calls=max_calls,
+            readout_backend=readout_backend,
         )
         if with_file is not None:
             from . import joint_run, joint_views

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from steersman_vectors.calibrate.record import Calibration
 from steersman_vectors.fingerprint import fingerprint
 from steersman_vectors.formats import native
+from steersman_vectors.vector import from_differences
+from tests.tiny_model import HIDDEN, LAYERS, build_tiny_llama
 from tests.unit.vectors.commands import Run
+from tests.unit.vectors.extract.declared import distribution
 
 from .planted_engine import WARM, planted_vector, prompts
 
@@ -157,3 +161,32 @@ def test_a_judge_of_another_package_is_taken(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert native.load(given / "d.safetensors").card.quality["calibration"]["behaviour"] == "length"
+
+
+def test_a_read_out_stands_beside_the_behaviour(
+    run: Run, given: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The planted engine's answers have the same tokens under any dose, so nothing moves."""
+    monkeypatch.syspath_prepend(str(distribution(given / "meta")))
+    tiny = build_tiny_llama(given / "tiny")
+    random = np.random.default_rng(5)
+    vector = from_differences(
+        {layer: random.normal(size=HIDDEN) for layer in range(LAYERS)},
+        name="warmth", scale="raw", fingerprint=fingerprint(tiny).digest,
+    )  # fmt: skip
+    native.save(vector, given / "tiny.safetensors")
+    read_out = f"readout@1:{given / 'tiny.safetensors'}"
+    done = calibrate(
+        run, given, "tiny", "d.safetensors", "--layers", "own", "--alphas", "0.5,1",
+        "--model", str(tiny), "--also", read_out,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    record = Calibration.model_validate_json((given / "d.calibration.json").read_bytes())
+    name = "readout@1:tiny"
+    assert record.measures[name].unit == "along it"
+    assert record.unsteered[name].n == record.prompts["heldout"]
+    assert record.unsteered[name].value != 0
+    assert {point.changes[name].value for point in record.curve} == {0.0}
+    step = native.load(given / "d.safetensors").card.recipe["calibration"]
+    assert step["options"]["also"] == ["readout@1:${also.0}"]
+    assert Path(step["data"]["also.0"]["path"]).name == "tiny.safetensors"
