@@ -79,8 +79,8 @@ def test_read_outs_read_what_the_engine_said(engine: VllmEngine, model_dir) -> N
     asks = [Ask(messages, max_tokens=12) for messages in prompts]
     answers = dict(engine.answer(asks))
     items = [Judgeable(messages, answers[at]) for at, messages in enumerate(prompts)]
-    wanted = {"it": along(vector, "unit", 1)}
-    with SourceOnDemand(open_source, model_dir, [1]) as source:
+    wanted = {"it": along(vector, "unit", 2)}
+    with SourceOnDemand(open_source, model_dir, [2]) as source:
         judges = judges_along(wanted, source, tokens, end_tokens_of(model_dir))
         said = judged(judges["it"], *items)
     for item, verdict in zip(items, said, strict=True):
@@ -91,6 +91,6 @@ def test_read_outs_read_what_the_engine_said(engine: VllmEngine, model_dir) -> N
             continue
         whole = (*prompt, *answer)
         ((_, seen),) = slow.read([Read(whole, ((len(prompt), len(whole)),))])
-        norm = vector.card.layers[1].residual_norm or 1.0
-        expected = seen.mean[0, 1] @ vector.directions[1] / norm
+        norm = vector.card.layers[2].residual_norm or 1.0
+        expected = seen.mean[0, 2] @ vector.directions[2] / norm
         assert verdict.value == pytest.approx(expected, abs=1e-3)

@@ -27,8 +27,8 @@ at once, against each alone, and writes what goes together to both cards.
 VECTOR should have directions at all layers that are tried. The behaviour is
 what --judge measures: keywords:FILE, llm:RUBRIC, readout:FILE (along another
 vector), python:MODULE:FACTORY (of an installed package), or any other judge of
-`steersman judge`; look at two that fail in different ways (--also). --baseline-prompt says what a system prompt
-would do on the same judge.
+`steersman judge`; look at two that fail in different ways (--also).
+--baseline-prompt says what a system prompt would do on the same judge.
 
 Beside --out: NAME.calibration.json, all that was measured, and the folder
 NAME.calibration with every answer, from which the same command goes on after
@@ -105,7 +105,7 @@ def register(vectors: typer.Typer) -> None:
         ] = None,
         halvings: Annotated[int, typer.Option(min=0, max=12, help="Of each cliff.")] = 3,
         max_degenerate: Annotated[str, typer.Option(help=BOUND)] = "0.05",
-        max_kl: Annotated[str, typer.Option(help="Nats a token, or none.")] = "1.0",
+        max_kl: Annotated[str, typer.Option(help="Nats a token, or none.")] = "0.1",
         max_facts_drop: Annotated[str, typer.Option(help=BOUND)] = "0.05",
         max_refusal_rise: Annotated[str, typer.Option(help=BOUND)] = "0.05",
         max_unsafe_drop: Annotated[str, typer.Option(help=BOUND)] = "0.05",

@@ -63,7 +63,7 @@ def test_a_dial_is_found_confirmed_and_written_with_its_evidence(whole):
         assert said["value"] == pytest.approx(held.changes["keywords:warm"].value, rel=1e-3)
         assert said["low"] > 0
         assert said["n"] == record.prompts["heldout"]
-        assert preset.evidence["figures"]["kl"]["high"] <= 1.0
+        assert preset.evidence["figures"]["kl"]["high"] <= 0.1
     # A third, two thirds and nearly all of what is reached.
     shifts = [record.presets[n].calibration.changes["keywords:warm"].value for n in card.presets]
     assert shifts[0] / shifts[2] == pytest.approx(1 / 2.85, abs=0.15)
