@@ -188,7 +188,14 @@ def _measured(
     if bounds.coherence is not None and "llm:coherence" not in specs:
         specs.append("llm:coherence")
     judges = _judges(asked, specs, sets["prompts"], {} if reading is None else reading.judges)
-    found = {judge.measure.name: Measured(judge.measure.name, "prompts", judge) for judge in judges}
+    found: dict[str, Measured] = {}
+    for judge in judges:
+        name = judge.measure.name
+        if name in found:
+            raise _invalid(
+                f"two judges called {name!r}", "each once, of files with names of their own", "also"
+            )
+        found[name] = Measured(name, "prompts", judge)
     behaviour = found[judges[0].measure.name]
     for name in ("degenerate", "refusal"):
         found.setdefault(name, Measured(name, "prompts", finding_judge(name)))
