@@ -73,6 +73,7 @@ class Asked:
     api_key_env: str | None
     max_calls: int | None
     readout_backend: str = "hf"
+    samples: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,12 @@ def plan(asked: Asked) -> Planned:
     from .progress import fingerprint_of
     from .readout_judges import read_outs_of
 
+    if asked.samples > 1 and asked.temperature == 0:
+        raise _invalid(
+            f"--samples {asked.samples} of greedy answers, which are all the same",
+            "--temperature 0.8 with it",
+            "samples",
+        )
     model_dir = resolve_model_dir(asked.model)
     shape = read_shape(model_dir)
     vector = native.load(asked.vector)
@@ -137,7 +144,7 @@ def plan(asked: Asked) -> Planned:
         behaviour=behaviour.name,
         measured=measured,
         toward=toward_of(asked.toward, behaviour.judge),
-        asking=Asking(asked.temperature, asked.max_tokens, asked.seed),
+        asking=Asking(asked.temperature, asked.samples, asked.max_tokens, asked.seed),
         scope=asked.scope or vector.card.scope or "assistant",
         schedule=given or vector.card.schedule or CONSTANT,
         system_prompts=asked.baseline_prompts,
@@ -315,6 +322,7 @@ def _recipe(asked: Asked, rules: tuple[str, ...], fingerprint: str) -> dict[str,
         **{option.replace("_", "-"): text for option, text in asked.bounds.items()},
         "baseline-prompt": asked.baseline_prompts,
         "temperature": asked.temperature,
+        "samples": asked.samples if asked.samples > 1 else None,
         "max-tokens": asked.max_tokens,
         "seed": asked.seed,
         "scope": asked.scope,

@@ -132,6 +132,9 @@ def register(vectors: typer.Typer) -> None:
             typer.Option(metavar="TEXT", help="A system prompt to compare with; repeat."),
         ] = None,
         temperature: Annotated[float, typer.Option(min=0, help="0 is greedy.")] = 0.0,
+        samples: Annotated[
+            int, typer.Option(min=1, help="Answers to a prompt; with --temperature.")
+        ] = 1,
         max_tokens: Annotated[int, typer.Option(min=1, help="Of an answer.")] = 192,
         seed: Annotated[int, typer.Option(help="Draws the same answers again.")] = 0,
         scope: Annotated[
@@ -223,6 +226,7 @@ def register(vectors: typer.Typer) -> None:
             api_key_env=api_key_env,
             max_calls=max_calls,
             readout_backend=readout_backend,
+            samples=samples,
         )
         if with_files:
             from . import joint_run, joint_views

@@ -114,7 +114,11 @@ class JointOrder:
         """Returns the most answers that are asked for."""
         alone = sum(len(each.vector.card.presets) for each in self.dials)
         settings = 1 + alone + len(self.pairs) + len(self.of_all)
-        return settings * sum(len(self.order.prompts.of(half)) for half in HALVES)
+        return (
+            self.order.asking.samples
+            * settings
+            * sum(len(self.order.prompts.of(half)) for half in HALVES)
+        )
 
 
 def check_joint(dials: Sequence[Dialled]) -> None:

@@ -168,6 +168,7 @@ def test_what_it_would_ask_is_told_without_an_engine(run: Run, given: Path) -> N
         (["--judge", "python:collections:OrderedDict"], "invalid_judge"),
         (["--judge", "python:json"], "invalid_judge"),
         (["--layers", "9"], "invalid_layers"),
+        (["--samples", "2"], "invalid_option"),
         (["--with", "other.safetensors"], "invalid_option"),
         (
             [
