@@ -238,6 +238,7 @@ def test_a_read_out_stands_beside_the_behaviour(
     assert record.unsteered[name].n == record.prompts["heldout"]
     assert record.unsteered[name].value != 0
     assert {point.changes[name].value for point in record.curve} == {0.0}
+    assert f"{name} (change)" in done.stdout
     step = native.load(given / "d.safetensors").card.recipe["calibration"]
     assert step["options"]["also"] == ["readout@1:${also.0}"]
     assert Path(step["data"]["also.0"]["path"]).name == "tiny.safetensors"
