@@ -18,7 +18,7 @@ from steersman_vectors.report.contents import Contents
 from steersman_vectors.report.page import page
 from tests.unit.vectors.report import samples
 
-WIDTH, HEIGHT, COLOURS = 860, 1020, 96
+WIDTH, HEIGHT, COLOURS = 860, 1050, 96
 """Down to the end of the curve and its caption; few colours keep the file small."""
 
 

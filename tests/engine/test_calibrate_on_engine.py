@@ -114,7 +114,7 @@ def test_two_vectors_are_the_vector_of_their_sum(engine):
     one, other = library("empathy"), library("concise")
     schedule = one.card.schedule
     digests = [engine.load(one), engine.load(other)]
-    both = engine.load(combined(one, 0.7, other, -0.4))
+    both = engine.load(combined([(one, 0.7), (other, -0.4)]))
     two = Dose(((digests[0], 0.7), (digests[1], -0.4)), schedule=schedule)
     sums = Dose(((both, 1.0),), schedule=schedule)
     asks = [Ask(each.messages, dose, max_tokens=24) for each in asked(6) for dose in (two, sums)]

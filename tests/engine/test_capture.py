@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
+import subprocess
 from contextlib import contextmanager
 
 import numpy as np
@@ -10,9 +13,12 @@ import pytest
 
 from steersman_vectors.errors import CallerError, OperatorError
 from steersman_vectors.extract.contract import Read, SpanStates
+from steersman_vectors.formats import native
+from steersman_vectors.recipe.recipe import recipe_on
 from tests.engine.reference import HuggingFaceReference
 from tests.engine.test_quantised import int8  # noqa: F401
 from tests.tiny_model import HIDDEN, LAYERS
+from tests.unit.vectors.commands import STEERSMAN
 from vllm_steersman.capture import open_source
 
 pytestmark = pytest.mark.engine
@@ -143,3 +149,41 @@ def test_what_is_no_model_is_told(machine, tmp_path):
     with pytest.raises(OperatorError) as caught, opened(machine, tmp_path):
         pass
     assert caught.value.code == "engine_start_failed"
+
+
+@pytest.mark.timeout(900)
+def test_the_command_extracts_the_same_vector_by_either_back_end(machine, model_dir, tmp_path):
+    """The whole way: chat template, answer tokens, chunks, means, norms, file."""
+    pairs = [
+        {
+            "prompt": f"Please tell me about {topic}",
+            "positive": f"Thanks for asking! {topic} is fine.",
+            "negative": f"No. {topic}? Read the manual" + ", again" * (at % 3) * 20,
+        }
+        for at, topic in enumerate(["my order", "the invoice", "a password", "the phone"])
+    ]
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+    made = {}
+    for backend in ("hf", "vllm"):
+        out = tmp_path / f"{backend}.safetensors"
+        done = subprocess.run(
+            [*STEERSMAN, "vectors", "extract", "--model", str(model_dir), "--pairs",
+             str(tmp_path / "pairs.jsonl"), "--positions", "answer", "--split", "none",
+             "--backend", backend, "--dtype", "float32", "--batch-tokens", str(CHUNK),
+             "--name", "tone", "--out", str(out), "--json"],
+            capture_output=True, text=True, env={**os.environ, **machine.environment},
+            timeout=600, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        made[backend] = native.load(out)
+    ours, theirs = made["vllm"], made["hf"]
+    assert ours.layers == theirs.layers == tuple(ALL)
+    for layer in ALL:
+        cosine = float(ours.directions[layer] @ theirs.directions[layer])
+        assert cosine > 0.9999, (layer, cosine)
+        norms, expected = ours.card.layers[layer], theirs.card.layers[layer]
+        assert norms.residual_norm == pytest.approx(expected.residual_norm, rel=RELATIVE)
+        assert norms.raw_norm == pytest.approx(expected.raw_norm, rel=10 * RELATIVE)
+    steps = [recipe_on(vector.card).extract for vector in (ours, theirs)]
+    assert [step.backend for step in steps] == ["vllm", "hf"]
+    assert ours.card.data_hash == theirs.card.data_hash

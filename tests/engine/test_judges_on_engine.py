@@ -7,10 +7,14 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from steersman_vectors.extract.contract import Read
+from steersman_vectors.extract.hf import open_source
 from steersman_vectors.judges.contract import Judgeable
 from steersman_vectors.judges.likelihood import DivergenceJudge, SurprisalJudge
+from steersman_vectors.judges.readout_file import along, judges_along
+from steersman_vectors.judges.readout_model import PromptTokens, SourceOnDemand, end_tokens_of
 from steersman_vectors.message import Message
-from steersman_vectors.sweep.contract import UNSTEERED, Answer, Dose
+from steersman_vectors.sweep.contract import UNSTEERED, Answer, Ask, Dose
 from tests.engine.engines import TOLERANCE, make_vectors
 from tests.tiny_model import TEXT
 from tests.unit.vectors.judges.answers import judged
@@ -61,3 +65,32 @@ def test_judges_agree_on_either_engine(engine: VllmEngine, model_dir) -> None:
         assert 0 <= bound.value <= whole.value + TOLERANCE
     assert [each.value for each in exact[::3]] == [0.0, 0.0, 0.0]
     assert all(each.value > 0.01 for each in exact[2::3])
+
+
+def test_read_outs_read_what_the_engine_said(engine: VllmEngine, model_dir) -> None:
+    """Prompts are rendered as the engine does, and states are a plain forward's."""
+    vector = make_vectors()["unit"]
+    slow = TinyEngine(model_dir)
+    prompts = [(Message("user", text),) for text in TEXT]
+    prompts.append((Message("system", TEXT[1]), Message("user", "Hi"), Message("assistant", "Yes"),
+                    Message("user", TEXT[0])))  # fmt: skip
+    tokens = PromptTokens(model_dir)
+    assert [tokens(each) for each in prompts] == [slow.prompt_ids(each) for each in prompts]
+    asks = [Ask(messages, max_tokens=12) for messages in prompts]
+    answers = dict(engine.answer(asks))
+    items = [Judgeable(messages, answers[at]) for at, messages in enumerate(prompts)]
+    wanted = {"it": along(vector, "unit", 2)}
+    with SourceOnDemand(open_source, model_dir, [2]) as source:
+        judges = judges_along(wanted, source, tokens, end_tokens_of(model_dir))
+        said = judged(judges["it"], *items)
+    for item, verdict in zip(items, said, strict=True):
+        prompt = slow.prompt_ids(item.messages)
+        answer = tuple(token for token in item.answer.token_ids if token not in {1})
+        if not answer:
+            assert verdict.value is None
+            continue
+        whole = (*prompt, *answer)
+        ((_, seen),) = slow.read([Read(whole, ((len(prompt), len(whole)),))])
+        norm = vector.card.layers[2].residual_norm or 1.0
+        expected = seen.mean[0, 2] @ vector.directions[2] / norm
+        assert verdict.value == pytest.approx(expected, abs=1e-3)

@@ -21,7 +21,7 @@ CONFIDENCE = 0.95
 _TERMS, _TINY, _CLOSE = 300, 1e-300, 1e-15
 
 
-def wilson(successes: float, n: int, confidence: float = CONFIDENCE) -> Interval:
+def wilson(successes: float, n: float, confidence: float = CONFIDENCE) -> Interval:
     """Returns Wilson's score interval of a share, as `wilson_at`.
 
     Raises `CallerError(invalid_interval)` if not 0 <= successes <= n and 0 < confidence < 1.
@@ -32,7 +32,7 @@ def wilson(successes: float, n: int, confidence: float = CONFIDENCE) -> Interval
     return wilson_at(successes, n, NormalDist().inv_cdf((1 + confidence) / 2))
 
 
-def wilson_at(successes: float, n: int, z: float) -> Interval:
+def wilson_at(successes: float, n: float, z: float) -> Interval:
     """Returns Wilson's score interval of a share (1927); (0, 1) for n = 0.
 
     With p = successes / n and z the normal quantile:
@@ -87,7 +87,7 @@ def paired_difference(
 
 
 def paired_shares(
-    both: int, first: int, second: int, neither: int, confidence: float = CONFIDENCE
+    both: float, first: float, second: float, neither: float, confidence: float = CONFIDENCE
 ) -> Interval:
     """Returns the interval of the difference of two shares of the same items: (first - second) / n.
 
@@ -99,7 +99,7 @@ def paired_shares(
         return -1.0, 1.0
     p1, p2 = (both + first) / n, (both + second) / n
     (low1, high1), (low2, high2) = (
-        wilson(count, n, confidence) for count in (both + first, both + second)
+        wilson(min(count, n), n, confidence) for count in (both + first, both + second)
     )
     phi = _phi(both, first, second, neither)
 
@@ -113,7 +113,7 @@ def paired_shares(
     )
 
 
-def _phi(both: int, first: int, second: int, neither: int) -> float:
+def _phi(both: float, first: float, second: float, neither: float) -> float:
     """Returns the correlation of the two, towards 0 by half an item; 0 where one never changes."""
     sides = (both + first) * (second + neither) * (both + second) * (first + neither)
     if sides == 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from steersman_vectors.judges.contract import Judge
     from steersman_vectors.sweep.prompts import SweepPrompt
     from steersman_vectors.vector import SteeringVector
+
+    from .readout_judges import ReadOuts
 
 ALPHAS: Mapping[str, tuple[float, ...]] = {
     "raw": (0.25, 0.5, 1.0, 2.0, 4.0),
@@ -69,6 +72,8 @@ class Asked:
     judge_models: tuple[str, ...]
     api_key_env: str | None
     max_calls: int | None
+    readout_backend: str = "hf"
+    samples: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,12 @@ class Planned:
 
     order: Order
     model_dir: Path
+    read_outs: ReadOuts | None = None
+    """Read-outs among its judges, whose model is to be let go at the end."""
+
+    def reading(self) -> AbstractContextManager[object]:
+        """Returns a block at whose end the model of the read-outs is let go."""
+        return nullcontext() if self.read_outs is None else self.read_outs.source
 
 
 def plan(asked: Asked) -> Planned:
@@ -94,7 +105,14 @@ def plan(asked: Asked) -> Planned:
     from steersman_vectors.schedule import CONSTANT
 
     from .progress import fingerprint_of
+    from .readout_judges import read_outs_of
 
+    if asked.samples > 1 and asked.temperature == 0:
+        raise _invalid(
+            f"--samples {asked.samples} of greedy answers, which are all the same",
+            "--temperature 0.8 with it",
+            "samples",
+        )
     model_dir = resolve_model_dir(asked.model)
     shape = read_shape(model_dir)
     vector = native.load(asked.vector)
@@ -103,7 +121,10 @@ def plan(asked: Asked) -> Planned:
     check_model(vector, asked.vector, fingerprint)
     sets, heldout = _prompts(asked)
     bounds = _bounds(asked.bounds)
-    measured, behaviour = _measured(asked, sets, bounds)
+    reading = read_outs_of(
+        (asked.judge, *asked.also), model_dir, fingerprint, asked.readout_backend
+    )
+    measured, behaviour = _measured(asked, sets, bounds, reading)
     given = None if asked.schedule is None else schedule_of(asked.schedule)
     rules = asked.layers or _default_rules(vector, shape.num_layers)
     order = Order(
@@ -123,14 +144,14 @@ def plan(asked: Asked) -> Planned:
         behaviour=behaviour.name,
         measured=measured,
         toward=toward_of(asked.toward, behaviour.judge),
-        asking=Asking(asked.temperature, asked.max_tokens, asked.seed),
+        asking=Asking(asked.temperature, asked.samples, asked.max_tokens, asked.seed),
         scope=asked.scope or vector.card.scope or "assistant",
         schedule=given or vector.card.schedule or CONSTANT,
         system_prompts=asked.baseline_prompts,
         recipe=_recipe(asked, rules, fingerprint),
     )
     check_order(order)
-    return Planned(order, model_dir)
+    return Planned(order, model_dir, reading)
 
 
 def _prompts(
@@ -158,7 +179,10 @@ def _prompts(
 
 
 def _measured(
-    asked: Asked, sets: Mapping[Suite, tuple[SweepPrompt, ...]], bounds: Bounds
+    asked: Asked,
+    sets: Mapping[Suite, tuple[SweepPrompt, ...]],
+    bounds: Bounds,
+    reading: ReadOuts | None,
 ) -> tuple[tuple[Measured, ...], Measured]:
     """Returns all that is measured, and which of it is the behaviour."""
     from steersman_vectors.calibrate.gates import UNSAFE
@@ -170,8 +194,15 @@ def _measured(
     specs = [asked.judge, *asked.also]
     if bounds.coherence is not None and "llm:coherence" not in specs:
         specs.append("llm:coherence")
-    judges = _judges(asked, specs, sets["prompts"])
-    found = {judge.measure.name: Measured(judge.measure.name, "prompts", judge) for judge in judges}
+    judges = _judges(asked, specs, sets["prompts"], {} if reading is None else reading.judges)
+    found: dict[str, Measured] = {}
+    for judge in judges:
+        name = judge.measure.name
+        if name in found:
+            raise _invalid(
+                f"two judges called {name!r}", "each once, of files with names of their own", "also"
+            )
+        found[name] = Measured(name, "prompts", judge)
     behaviour = found[judges[0].measure.name]
     for name in ("degenerate", "refusal"):
         found.setdefault(name, Measured(name, "prompts", finding_judge(name)))
@@ -184,7 +215,12 @@ def _measured(
     return tuple(found.values()), behaviour
 
 
-def _judges(asked: Asked, specs: list[str], prompts: tuple[SweepPrompt, ...]) -> list[Judge]:
+def _judges(
+    asked: Asked,
+    specs: list[str],
+    prompts: tuple[SweepPrompt, ...],
+    more: Mapping[str, Judge],
+) -> list[Judge]:
     from steersman_vectors.judges.spending import Limits, Spending
     from steersman_vectors.judges.sweep_items import questions_at
 
@@ -210,7 +246,8 @@ def _judges(asked: Asked, specs: list[str], prompts: tuple[SweepPrompt, ...]) ->
         engine="",
     )
     questions = questions_at(prompts)
-    return judge_run.text_and_llm_judges(as_judged, questions, Spending(as_judged.money))
+    spending = Spending(as_judged.money)
+    return judge_run.text_and_llm_judges(as_judged, questions, spending, more)
 
 
 def toward_of(given: Literal["higher", "lower"] | None, judge: Judge) -> Literal["higher", "lower"]:
@@ -285,6 +322,7 @@ def _recipe(asked: Asked, rules: tuple[str, ...], fingerprint: str) -> dict[str,
         **{option.replace("_", "-"): text for option, text in asked.bounds.items()},
         "baseline-prompt": asked.baseline_prompts,
         "temperature": asked.temperature,
+        "samples": asked.samples if asked.samples > 1 else None,
         "max-tokens": asked.max_tokens,
         "seed": asked.seed,
         "scope": asked.scope,
@@ -294,6 +332,7 @@ def _recipe(asked: Asked, rules: tuple[str, ...], fingerprint: str) -> dict[str,
         "judge-model": asked.judge_models,
         "api-key-env": asked.api_key_env,
         "max-calls": asked.max_calls,
+        "readout-backend": asked.readout_backend if asked.readout_backend != "hf" else None,
     }
     step = calibrate_step(
         options,

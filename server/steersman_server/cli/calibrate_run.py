@@ -56,6 +56,7 @@ def run(asked: Asked, out: Path, *, engine: str, at_once: int) -> Done:
     order = planned.order
     folder = out.with_suffix(".calibration")
     with (
+        planned.reading(),
         open_engine(planned.model_dir, layers=order.layers, max_num_seqs=at_once) as booted,
         counting("Calibrating", speed=SpeedColumn("answers")) as progress,
     ):

@@ -85,7 +85,7 @@ def parts(done: Done) -> Iterator[Any]:
 
 def _table(record: Calibration) -> Table:
     behaviour = record.behaviour
-    gated = [gate for gate in record.gates if gate.measure != behaviour]
+    shown = _beside(record)
     table = Table(
         title=f"{printable(record.vector)} on the held-out half, with 95% intervals: "
         f"{printable(behaviour)} ({record.measures[behaviour].unit})",
@@ -96,13 +96,13 @@ def _table(record: Calibration) -> Table:
     table.add_column("alpha", justify="right")
     table.add_column(printable(behaviour), justify="right")
     table.add_column("change", justify="right")
-    for gate in gated:
-        kind = " (change)" if gate.compared == "change" else ""
-        table.add_column(f"{gate.measure}{kind}", justify="right")
+    for measure, compared in shown.items():
+        kind = " (change)" if compared == "change" else ""
+        table.add_column(printable(f"{measure}{kind}"), justify="right")
     plain = record.unsteered
     table.add_row("unsteered", "0", said(plain.get(behaviour)), "",
-                  *(said(plain.get(g.measure)) if g.compared == "absolute" else ""
-                    for g in gated))  # fmt: skip
+                  *(said(plain.get(measure)) if compared == "absolute" else ""
+                    for measure, compared in shown.items()))  # fmt: skip
     rows = [
         (name if each.confirmed else f"({name})", f"{each.alpha:g}", each.heldout)
         for name, each in record.presets.items()
@@ -110,15 +110,27 @@ def _table(record: Calibration) -> Table:
     for name, alpha, point in rows:
         table.add_row(name, alpha, said(point.figures.get(behaviour)),
                       said(point.changes.get(behaviour), sign=True),
-                      *(_gate(g.compared, point.figures.get(g.measure),
-                              point.changes.get(g.measure)) for g in gated))  # fmt: skip
+                      *(_gate(compared, point.figures.get(measure), point.changes.get(measure))
+                        for measure, compared in shown.items()))  # fmt: skip
     for each in record.prompted:
         table.add_row(f"prompt: {printable(each.system_prompt)[:40]}", "",
                       said(each.figures.get(behaviour)),
                       said(each.changes.get(behaviour), sign=True),
-                      *(_gate(g.compared, each.figures.get(g.measure),
-                              each.changes.get(g.measure)) for g in gated))  # fmt: skip
+                      *(_gate(compared, each.figures.get(measure), each.changes.get(measure))
+                        for measure, compared in shown.items()))  # fmt: skip
     return table
+
+
+def _beside(record: Calibration) -> dict[str, str]:
+    """Returns what stands beside the behaviour: gates as they look, then what else was measured."""
+    gated = {gate.measure: gate.compared for gate in record.gates}
+    rest = {
+        name: "absolute" if name in ("degenerate", "kl") else "change"
+        for name in record.measures
+        if name not in gated
+    }
+    both: dict[str, str] = {**gated, **rest}
+    return {name: compared for name, compared in both.items() if name != record.behaviour}
 
 
 def _gate(compared: str, figure: Estimate | None, change: Estimate | None) -> str:

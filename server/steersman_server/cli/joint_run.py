@@ -1,15 +1,16 @@
-"""Two vectors together, from the command line: planned, run with one engine, written."""
+"""Several vectors together, from the command line: planned, run with one engine, written."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from steersman_vectors.errors import CallerError
 
-from .calibrate_options import Asked, plan, toward_of
+from .calibrate_options import Asked, Planned, plan, toward_of
 from .output import print_note
 from .progress import SpeedColumn, counting
 from .sweep_options import check_model
@@ -19,14 +20,17 @@ if TYPE_CHECKING:
     from steersman_vectors.calibrate.joint_record import Joint
 
 
+Toward = Literal["higher", "lower"]
+
+
 @dataclass(frozen=True, slots=True)
-class Second:
-    """The options of the second vector."""
+class Other:
+    """The options of one further vector."""
 
     file: Path
-    judge: str | None
-    toward: Literal["higher", "lower"] | None
-    out: Path | None
+    judge: str
+    toward: Toward | None
+    out: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,78 +38,111 @@ class Joined:
     """How the command ended."""
 
     joint: Joint
-    outs: tuple[Path, Path]
+    outs: tuple[Path, ...]
     record_file: Path
 
 
-def run(asked: Asked, second: Second, out: Path, *, engine: str, at_once: int) -> Joined:
-    """Returns what goes together, after both vectors and the record are written.
+def run(
+    asked: Asked,
+    others: Sequence[Other],
+    out: Path,
+    *,
+    most_of_all: int,
+    engine: str,
+    at_once: int,
+) -> Joined:
+    """Returns what goes together, after all vectors and the record are written.
 
     Raises `SteersmanError`; what was answered until then stays beside `out`.
     """
-    from steersman_vectors.calibrate.joint import calibrate_jointly, with_joint
+    from steersman_vectors.calibrate.joint import calibrate_jointly
+    from steersman_vectors.calibrate.joint_card import with_joint
     from steersman_vectors.formats import native
     from steersman_vectors.sweep.engines import find_engine
     from steersman_vectors.whole_file import write_whole
 
     from .joint_views import bound_line
 
-    jointly, model_dir = plan_jointly(asked, second, out)
-    assert second.out is not None, "checked by the plan"
+    jointly, planned = plan_jointly(asked, others, out, most_of_all=most_of_all)
     print_note(bound_line(jointly))
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")  # read when vLLM is imported
     open_engine = find_engine(engine)
-    layers = sorted({*jointly.one.vector.layers, *jointly.other.vector.layers})
+    layers = sorted({layer for each in jointly.dials for layer in each.vector.layers})
     with (
-        open_engine(model_dir, layers=layers, max_num_seqs=at_once) as booted,
+        planned.reading(),
+        open_engine(planned.model_dir, layers=layers, max_num_seqs=at_once) as booted,
         counting("Calibrating together", speed=SpeedColumn("answers")) as progress,
     ):
         joint = calibrate_jointly(booted, jointly, out.with_suffix(".joint"), progress)
     record_file = out.with_suffix(".joint.json")
+    outs = (out, *(each.out for each in others))
     try:
-        native.save(with_joint(jointly.one.vector, joint), out)
-        native.save(with_joint(jointly.other.vector, joint), second.out)
+        for dialled, file in zip(jointly.dials, outs, strict=True):
+            native.save(with_joint(dialled.vector, joint), file)
         write_whole(record_file, joint.model_dump_json(indent=2).encode() + b"\n")
     except OSError as error:
         raise CallerError(
-            f"cannot write {out} or {second.out} ({error.strerror}). Choose others",
+            f"cannot write {', '.join(map(str, outs))} ({error.strerror}). Choose others",
             code="path_unusable",
             param="out",
         ) from error
-    return Joined(joint, (out, second.out), record_file)
+    return Joined(joint, outs, record_file)
 
 
-def plan_jointly(asked: Asked, second: Second, out: Path) -> tuple[JointOrder, Path]:
-    """Returns what is measured together, and the model's folder; boots nothing.
+def others_of(
+    files: Sequence[Path], judges: Sequence[str], toward: Sequence[str], outs: Sequence[Path]
+) -> tuple[Other, ...]:
+    """Returns the further vectors, from options that are repeated in the same order.
+
+    toward: as often as there are files, or not at all; `judge` leaves it to the judge.
+
+    Raises `CallerError(invalid_option)`.
+    """
+    count = len(files)
+    if len(judges) != count or len(outs) != count or len(toward) not in (0, count):
+        raise _invalid(
+            f"{count} --with, {len(judges)} --with-judge, {len(toward)} --with-toward and "
+            f"{len(outs)} --with-out",
+            "--with-judge JUDGE and --with-out FILE for each, and --with-toward for each or none",
+            "with",
+        )
+    ways: list[Toward | None] = [
+        "higher" if way == "higher" else "lower" if way == "lower" else None
+        for way in toward or ("judge",) * count
+    ]
+    return tuple(Other(*each) for each in zip(files, judges, ways, outs, strict=True))
+
+
+def plan_jointly(
+    asked: Asked, others: Sequence[Other], out: Path, *, most_of_all: int
+) -> tuple[JointOrder, Planned]:
+    """Returns what is measured together, and the plan that it is of; boots nothing.
 
     Raises `CallerError` for whatever does not fit together.
     """
     from steersman_vectors.calibrate.joint import Dialled, JointOrder, check_joint
     from steersman_vectors.formats import native
 
-    if second.judge is None or second.out is None:
-        raise _invalid(
-            "--with without all of its options", "--with-judge JUDGE and --with-out FILE", "with"
-        )
     if asked.layers or asked.alphas is not None:
         raise _invalid(
-            "--with beside --layers or --alphas", "neither: both vectors have their presets", "with"
+            "--with beside --layers or --alphas", "neither: all vectors have their presets", "with"
         )
-    taken = {each.resolve() for each in (asked.vector, second.file)}
-    if len({out.resolve(), second.out.resolve()} - taken) < 2:
-        raise _invalid("--out and --with-out", "two files that are not given as vectors", "out")
+    taken = {each.resolve() for each in (asked.vector, *(other.file for other in others))}
+    outs = {each.resolve() for each in (out, *(other.out for other in others))}
+    if len(outs - taken) < 1 + len(others):
+        raise _invalid("--out and --with-out", "files that are not given as vectors", "out")
     # Another judge only: to be told of the same one twice would be refused.
-    also = asked.also if second.judge == asked.judge else (*asked.also, second.judge)
-    planned = plan(replace(asked, also=also, layers=("own",), alphas="1"))
+    specs = tuple(dict.fromkeys((asked.judge, *asked.also, *(other.judge for other in others))))
+    planned = plan(replace(asked, also=specs[1:], layers=("own",), alphas="1"))
     order = planned.order
-    at = 0 if second.judge == asked.judge else len(also)
-    measured = order.measured[at]
-    vector = native.load(second.file)
-    check_model(vector, second.file, order.model)
-    one = Dialled(order.vector, order.behaviour, order.toward)
-    other = Dialled(vector, measured.name, toward_of(second.toward, measured.judge))
-    check_joint(one, other)
-    return JointOrder(one, other, order), planned.model_dir
+    dials = [Dialled(order.vector, order.behaviour, order.toward)]
+    for other in others:
+        measured = order.measured[specs.index(other.judge)]
+        vector = native.load(other.file)
+        check_model(vector, other.file, order.model)
+        dials.append(Dialled(vector, measured.name, toward_of(other.toward, measured.judge)))
+    check_joint(dials)
+    return JointOrder(tuple(dials), order, most_of_all), planned
 
 
 def _invalid(got: str, expected: str, param: str) -> CallerError:

@@ -22,7 +22,8 @@ degenerate, repetition, language-switch, gibberish, empty, truncated, refusal;
 length, length-ratio; keywords:FILE (one word or stem* a line); facts,
 instructions (what the prompts expect, or the sets that ship; facts:FILE and
 instructions:FILE for a set of your own); nll, kl (by the unsteered model, with
---base); llm:behaviour, llm:coherence, llm:preservation, llm:FILE.md (a model
+--base); readout:FILE, readout@LAYER:FILE (how far answers lie along a vector,
+with --base); llm:behaviour, llm:coherence, llm:preservation, llm:FILE.md (a model
 behind --endpoint, by a rubric); python:MODULE:FACTORY (of an installed package:
 a function without arguments that returns a judge).
 
@@ -40,6 +41,8 @@ Examples:
   steersman judge warm.jsonl --judge llm:coherence --endpoint http://127.0.0.1:8000/v1 --dry-run
 
   steersman judge warm.jsonl --judge nll --judge kl --base ./my-model --vector warm.safetensors
+
+  steersman judge warm.jsonl --judge readout:empathy.safetensors --base ./my-model
 """
 EXIT_INTERRUPTED = 130
 
@@ -95,12 +98,16 @@ def register(app: typer.Typer) -> None:
             bool, typer.Option("--dry-run", help="Say what a judging model would cost; ask none.")
         ] = False,
         base: Annotated[
-            str | None, typer.Option(help="The base model, for nll and kl: a folder or hub name.")
+            str | None,
+            typer.Option(help="The base model, for nll, kl and readout: a folder or hub name."),
         ] = None,
         vector: Annotated[
             list[Path] | None, typer.Option(help="The sweep's vectors, for kl; repeat for several.")
         ] = None,
         engine: Annotated[str, typer.Option(help="The offline engine.")] = "vllm",
+        readout_backend: Annotated[
+            str, typer.Option(help="What read-outs read answers with: hf or vllm.")
+        ] = "hf",
         compare: Annotated[
             Path | None,
             typer.Option(help="Scores by others, such as people: how far do they agree?"),
@@ -125,6 +132,7 @@ def register(app: typer.Typer) -> None:
             base=base,
             vectors=tuple(vector or ()),
             engine=engine,
+            readout_backend=readout_backend,
         )
         if dry_run:
             estimates = judge_run.estimate(asked)

@@ -20,6 +20,7 @@ from steersman_vectors.judges.from_name import SIMPLE, judge_from_name
 from steersman_vectors.judges.likelihood import DivergenceJudge, SurprisalJudge
 from steersman_vectors.judges.llm import LlmJudge
 from steersman_vectors.judges.panel import Asking, Estimate, Seat
+from steersman_vectors.judges.readout_file import is_read_out
 from steersman_vectors.judges.reply_cache import ReplyCache
 from steersman_vectors.judges.rubric import load_rubric
 from steersman_vectors.judges.scores import Scores, read_scores, write_scores
@@ -32,16 +33,19 @@ from steersman_vectors.judges.sweep_items import (
     named_dose,
     questions_of,
 )
+from steersman_vectors.model_dir import resolve_model_dir
 from steersman_vectors.sweep.doses import resident_dose
 from steersman_vectors.sweep.grid import key_of, settings
 from steersman_vectors.sweep.results import Results, read_results
 
 from .output import print_warning
-from .progress import SpeedColumn, counting
+from .progress import SpeedColumn, counting, fingerprint_of
+from .readout_judges import ReadOuts, read_outs_of
 
 BY_ENGINE = ("nll", "kl")
 WITH_ARGUMENT = (
-    "keywords:FILE", "facts:FILE", "instructions:FILE", "llm:RUBRIC", "python:MODULE:FACTORY",
+    "keywords:FILE", "facts:FILE", "instructions:FILE", "llm:RUBRIC", "readout:FILE",
+    "python:MODULE:FACTORY",
 )  # fmt: skip
 AT_ONCE = 64
 """Answers that the engine weighs at once."""
@@ -65,6 +69,7 @@ class Asked:
     base: str | None
     vectors: tuple[Path, ...]
     engine: str
+    readout_backend: str = "hf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,7 @@ def run(asked: Asked, out: Path | None, compare: Path | None) -> Judged:
     spending = Spending(asked.money)
     by_text = text_and_llm_judges(asked, questions, spending)
     _check_engine_options(asked)
+    read_outs = _read_outs(asked, results)
     scores = Scores(key_of(results.grid))
     interrupted = False
     try:
@@ -102,6 +108,11 @@ def run(asked: Asked, out: Path | None, compare: Path | None) -> Judged:
             with _engine_judges(asked, results, questions) as (judges, engine_items):
                 for judge in judges:
                     _hear(judge, engine_items, scores)
+        # After the engine is gone: the two need not fit beside each other.
+        if read_outs is not None:
+            with read_outs.source:
+                for spec in filter(is_read_out, asked.judges):
+                    _hear(read_outs.judges[spec], items, scores)
     except KeyboardInterrupt:
         interrupted = True
     except SteersmanError:
@@ -168,12 +179,21 @@ def _questions(asked: Asked, results: Results) -> Questions:
     return questions_of(results.grid, sets)
 
 
-def text_and_llm_judges(asked: Asked, questions: Questions, spending: Spending) -> list[Judge]:
-    """Returns the judges that need no engine; raises `CallerError` for a name of none."""
+def text_and_llm_judges(
+    asked: Asked, questions: Questions, spending: Spending, more: Mapping[str, Judge] | None = None
+) -> list[Judge]:
+    """Returns the judges that need no model here, in order; raises `CallerError` for other names.
+
+    more: judges that were made already, by the names that ask for them.
+    """
+    more = more or {}
     judges: list[Judge] = []
     for spec in asked.judges:
         name, colon, argument = spec.partition(":")
-        if name in BY_ENGINE and not colon:
+        if spec in more:
+            judges.append(more[spec])
+            continue
+        if (name in BY_ENGINE and not colon) or is_read_out(spec):
             continue
         if name == "llm" and argument:
             judges.append(_llm_judge(asked, argument, spending))
@@ -224,8 +244,27 @@ def _request(text: str) -> dict[str, Any]:
     return value
 
 
+def _read_outs(asked: Asked, results: Results) -> ReadOuts | None:
+    if not any(map(is_read_out, asked.judges)):
+        return None
+    assert asked.base is not None, "checked before"
+    model = fingerprint_of(asked.base).digest
+    _check_model(model, results)
+    return read_outs_of(asked.judges, resolve_model_dir(asked.base), model, asked.readout_backend)
+
+
+def _check_model(fingerprint: str, results: Results) -> None:
+    if fingerprint != results.grid.model:
+        raise CallerError(
+            f"--base is another model than the sweep's: {fingerprint}, expected "
+            f"{results.grid.model}",
+            code="vector_model_mismatch",
+            param="base",
+        )
+
+
 def _check_engine_options(asked: Asked) -> None:
-    wanted = [name for name in asked.judges if name in BY_ENGINE]
+    wanted = [name for name in asked.judges if name in BY_ENGINE or is_read_out(name)]
     if wanted and asked.base is None:
         raise _invalid(f"--judge {wanted[0]} without a model", "--base MODEL", "base")
 
@@ -235,7 +274,6 @@ def _engine_judges(
     asked: Asked, results: Results, questions: Questions
 ) -> Iterator[tuple[list[Judge], tuple[SweepItem, ...]]]:
     from steersman_vectors.formats import native
-    from steersman_vectors.model_dir import resolve_model_dir
     from steersman_vectors.sweep.engines import find_engine
 
     grid = results.grid
@@ -247,13 +285,7 @@ def _engine_judges(
     layers = sorted(steered) or None
     model_dir = resolve_model_dir(asked.base or "")
     with open_engine(model_dir, layers=layers, max_num_seqs=AT_ONCE) as engine:
-        if engine.fingerprint != grid.model:
-            raise CallerError(
-                f"--base is another model than the sweep's: {engine.fingerprint}, expected "
-                f"{grid.model}",
-                code="vector_model_mismatch",
-                param="base",
-            )
+        _check_model(engine.fingerprint, results)
         dose_of = resident_dose(engine, vectors) if with_kl else named_dose
         make: dict[str, Callable[[], Judge]] = {
             "nll": lambda: SurprisalJudge(engine),

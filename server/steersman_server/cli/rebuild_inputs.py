@@ -12,6 +12,7 @@ from steersman_vectors.extract.again import check_data
 from steersman_vectors.names import VectorRef
 from steersman_vectors.recipe.data_file import find
 from steersman_vectors.recipe.recipe import Recipe, recipe_on
+from steersman_vectors.registry.attached import REPORT
 from steersman_vectors.registry.entry import VectorEntry
 from steersman_vectors.registry.snapshot import RegistrySnapshot
 from steersman_vectors.registry.stale import stale_vectors
@@ -35,6 +36,8 @@ class Old:
     """Of every file that the recipe names, by role."""
     calibration: Calibration | None
     notes: tuple[str, ...]
+    reported: bool = False
+    """Whether a report was published with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,13 @@ def choose(snapshot: RegistrySnapshot, ref: VectorRef, wanted: Wanted) -> Vector
 
 
 def places(
-    olds: Sequence[Old], out: Path | None, workdir: Path | None, *, push: bool, force: bool
+    olds: Sequence[Old],
+    out: Path | None,
+    workdir: Path | None,
+    *,
+    push: bool,
+    force: bool,
+    report: bool = False,
 ) -> list[tuple[Path | None, Path]]:
     """Returns the file (or None) and the working folder of each vector.
 
@@ -133,6 +142,8 @@ def places(
         written = None if push and out is None else file
         if written is not None:
             check_out(written, force=force)
+            if report:
+                check_out(written.with_suffix(".html"), force=force)
         beside = file.with_name(f"{file.name}.rebuild")
         found.append((written, beside if workdir is None else workdir / name))
     return found
@@ -166,6 +177,7 @@ async def _load(
         await _data(store, entry, used, folders),
         calibration,
         () if note is None else (note,),
+        reported=REPORT in await store.attached(entry),
     )
 
 

@@ -18,7 +18,9 @@ from steersman_vectors.extract.run import extract
 from steersman_vectors.extract.sources import find_source
 from steersman_vectors.formats import native
 from steersman_vectors.recipe.recipe import CalibrateStep, recipe_on, with_calibration
-from steersman_vectors.registry.attached import CALIBRATION, Upload
+from steersman_vectors.registry.attached import CALIBRATION, REPORT, Upload
+from steersman_vectors.report.contents import Contents
+from steersman_vectors.report.page import page
 from steersman_vectors.vector import SteeringVector
 from steersman_vectors.whole_file import write_whole
 
@@ -46,6 +48,8 @@ class Task:
     push: bool
     alias: str | None
     actor: str
+    report: bool | None = None
+    """Whether a report is made; None: where the old version has one and the new one is pushed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,8 @@ class Rebuilt:
     vector: SteeringVector
     digest: str
     out: Path | None
+    report: Path | None
+    """Written beside the file, where it was asked for."""
     registered: Registered | None
     layers: tuple[LayerComparison, ...]
     moved: CardComparison
@@ -69,7 +75,7 @@ def rebuild(old: Old, task: Task, out: Path | None, workdir: Path) -> Rebuilt:
     folder is removed at the end. out: a file that is written; None: none.
     """
     paths = write_files(_named(old), workdir / "data", force=True)
-    made = _extracted(old, task, paths, workdir)
+    made = extracted = _extracted(old, task, paths, workdir)
     notes = list(old.notes)
     record: bytes | None = None
     if old.recipe.calibration is not None:
@@ -82,13 +88,28 @@ def rebuild(old: Old, task: Task, out: Path | None, workdir: Path) -> Rebuilt:
     found = None if record is None else Calibration.model_validate_json(record)
     if found is not None and found.why_none is not None:
         notes.append(f"the new vector has no presets: {found.why_none}")
+    if "joint" in old.entry.card.quality:
+        notes.append(
+            "which presets of other vectors go with it is not repeated: calibrate them together "
+            "with `steersman vectors calibrate --with`"
+        )
     data = native.dumps(made)
+    report: bytes | None = None
+    if old.reported and task.push if task.report is None else task.report:
+        digest = native.digest(data)
+        report = page(Contents(made.card, digest, found, extracted=extracted.card))
+    elif old.reported or task.push:
+        notes.append("no report was made: --report makes one, and pushes it with --push")
+    # Beside the file only where it was asked for: there nobody has to expect it.
+    report_file = out.with_suffix(".html") if out is not None and task.report else None
     if out is not None:
         _write(out, data)
-    registered = _pushed(old, task, data, record) if task.push else None
+    if report_file is not None and report is not None:
+        _write(report_file, report)
+    registered = _pushed(old, task, data, record, report) if task.push else None
     shutil.rmtree(workdir, ignore_errors=True)
     return Rebuilt(
-        old, made, native.digest(data), out, registered, compare(old.vector, made),
+        old, made, native.digest(data), out, report_file, registered, compare(old.vector, made),
         compare_cards(old.vector.card, made.card, old.calibration, found), tuple(notes),
     )  # fmt: skip
 
@@ -155,10 +176,14 @@ def _told(made: SteeringVector, step: CalibrateStep) -> SteeringVector:
     return SteeringVector(card, made.directions)
 
 
-def _pushed(old: Old, task: Task, data: bytes, record: bytes | None) -> Registered:
+def _pushed(
+    old: Old, task: Task, data: bytes, record: bytes | None, report: bytes | None
+) -> Registered:
     uploads: dict[str, Upload] = uploads_of(old.recipe.data, old.data)
     if record is not None:
         uploads[CALIBRATION] = as_upload(record, f"{old.entry.name}.calibration.json")
+    if report is not None:
+        uploads[REPORT] = as_upload(report, f"{old.entry.name}.html")
     return run(
         task.where,
         lambda store: operations.push(

@@ -25,6 +25,7 @@ def as_json(rebuilt: Rebuilt) -> dict[str, Any]:
             "alpha_max": card.alpha_max,
         },
         "file": None if rebuilt.out is None else str(rebuilt.out),
+        "report": None if rebuilt.report is None else str(rebuilt.report),
         "registered": None if registered is None else json_views.registered_json(registered),
         "diff": json_views.compared_json(rebuilt.layers, rebuilt.moved),
         "notes": list(rebuilt.notes),
@@ -39,6 +40,8 @@ def parts(rebuilt: Rebuilt, alias: str | None) -> list[Any]:
     new = "new"
     if rebuilt.out is not None:
         lines.append(f"  file    {printable(str(rebuilt.out))}")
+    if rebuilt.report is not None:
+        lines.append(f"  report  {printable(str(rebuilt.report))}")
     if rebuilt.registered is not None:
         entry = rebuilt.registered.entry
         named = "" if alias is None else f", {entry.name}@{alias} names it"

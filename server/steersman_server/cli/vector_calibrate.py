@@ -21,14 +21,16 @@ goes to the card only if it passes every gate there too, by the worse end of a
 95% interval; alpha_max is where answers begin to break. A vector that passes no
 gate is written without presets, its card says why, and the exit code is 1.
 
---with OTHER measures two vectors that have their presets: each pair of presets
-at once, against each alone, and writes what goes together to both cards.
+--with OTHER, repeated for more, measures vectors that have their presets: each
+pair of presets at once, against each alone, then all vectors together, and
+writes what goes together to all cards. --with-judge, --with-toward and
+--with-out are repeated in the same order.
 
 VECTOR should have directions at all layers that are tried. The behaviour is
-what --judge measures: keywords:FILE, llm:RUBRIC, python:MODULE:FACTORY (of an
-installed package), or any other judge of `steersman judge`; look at two that
-fail in different ways (--also). --baseline-prompt says what a system prompt
-would do on the same judge.
+what --judge measures: keywords:FILE, llm:RUBRIC, readout:FILE (along another
+vector), python:MODULE:FACTORY (of an installed package), or any other judge of
+`steersman judge`; look at two that fail in different ways (--also).
+--baseline-prompt says what a system prompt would do on the same judge.
 
 Beside --out: NAME.calibration.json, all that was measured, and the folder
 NAME.calibration with every answer, from which the same command goes on after
@@ -51,6 +53,11 @@ Examples:
   --model ./my-model --prompts prompts.jsonl --judge keywords:warm.txt --with-judge length
   --with-toward lower --out warm-joint.safetensors --with-out short-joint.safetensors
 
+  steersman vectors calibrate a.safetensors --with b.safetensors --with c.safetensors
+  --model ./my-model --prompts prompts.jsonl --judge keywords:a.txt --with-judge length
+  --with-judge keywords:c.txt --with-toward lower --with-toward judge --out a2.safetensors
+  --with-out b2.safetensors --with-out c2.safetensors --dry-run
+
   steersman vectors calibrate warm.safetensors --model ./my-model --prompts prompts.jsonl
   --judge keywords:warm.txt --out dial.safetensors --dry-run
 """
@@ -64,6 +71,14 @@ class TowardOption(StrEnum):
 
     HIGHER = "higher"
     LOWER = "lower"
+
+
+class OtherToward(StrEnum):
+    """The same for another vector; `judge`: as its judge says."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+    JUDGE = "judge"
 
 
 def register(vectors: typer.Typer) -> None:
@@ -105,7 +120,7 @@ def register(vectors: typer.Typer) -> None:
         ] = None,
         halvings: Annotated[int, typer.Option(min=0, max=12, help="Of each cliff.")] = 3,
         max_degenerate: Annotated[str, typer.Option(help=BOUND)] = "0.05",
-        max_kl: Annotated[str, typer.Option(help="Nats a token, or none.")] = "1.0",
+        max_kl: Annotated[str, typer.Option(help="Nats a token, or none.")] = "0.1",
         max_facts_drop: Annotated[str, typer.Option(help=BOUND)] = "0.05",
         max_refusal_rise: Annotated[str, typer.Option(help=BOUND)] = "0.05",
         max_unsafe_drop: Annotated[str, typer.Option(help=BOUND)] = "0.05",
@@ -117,6 +132,9 @@ def register(vectors: typer.Typer) -> None:
             typer.Option(metavar="TEXT", help="A system prompt to compare with; repeat."),
         ] = None,
         temperature: Annotated[float, typer.Option(min=0, help="0 is greedy.")] = 0.0,
+        samples: Annotated[
+            int, typer.Option(min=1, help="Answers to a prompt; with --temperature.")
+        ] = 1,
         max_tokens: Annotated[int, typer.Option(min=1, help="Of an answer.")] = 192,
         seed: Annotated[int, typer.Option(help="Draws the same answers again.")] = 0,
         scope: Annotated[
@@ -138,20 +156,33 @@ def register(vectors: typer.Typer) -> None:
         max_calls: Annotated[
             int | None, typer.Option(min=0, help="To judging models, of this run.")
         ] = None,
-        with_file: Annotated[
-            Path | None,
-            typer.Option("--with", metavar="OTHER", help="A second vector with presets."),
+        with_files: Annotated[
+            list[Path] | None,
+            typer.Option("--with", metavar="OTHER", help="Another vector with presets; repeat."),
         ] = None,
         with_judge: Annotated[
-            str | None, typer.Option(help="What measures the second vector's behaviour.")
+            list[str] | None, typer.Option(help="What measures the other vector's behaviour.")
         ] = None,
         with_toward: Annotated[
-            TowardOption | None, typer.Option(help="Which way. Default: as its judge says.")
+            list[OtherToward] | None,
+            typer.Option(help="Which way, for each or none. Default: as its judge says."),
         ] = None,
         with_out: Annotated[
-            Path | None, typer.Option(help="Where the second vector goes, with its new card.")
+            list[Path] | None,
+            typer.Option(help="Where the other vector goes, with its new card."),
         ] = None,
+        most_of_all: Annotated[
+            int,
+            typer.Option(
+                min=1,
+                help="Of three vectors and more: most combinations of all, else equal levels.",
+            ),
+        ] = 27,
         engine: Annotated[str, typer.Option(help="Which installed engine answers.")] = "vllm",
+        readout_backend: Annotated[
+            str,
+            typer.Option(help="What read-outs read answers with, beside the engine: hf or vllm."),
+        ] = "hf",
         at_once: Annotated[int, typer.Option(min=1, help="Answers given at once.")] = 128,
         dry_run: Annotated[
             bool, typer.Option("--dry-run", help="Say what would be asked; boot no engine.")
@@ -194,22 +225,29 @@ def register(vectors: typer.Typer) -> None:
             judge_models=tuple(judge_model or ()),
             api_key_env=api_key_env,
             max_calls=max_calls,
+            readout_backend=readout_backend,
+            samples=samples,
         )
-        if with_file is not None:
+        if with_files:
             from . import joint_run, joint_views
 
-            second = joint_run.Second(
-                with_file, with_judge, None if with_toward is None else with_toward.value, with_out
+            others = joint_run.others_of(
+                with_files,
+                with_judge or [],
+                [way.value for way in with_toward or []],
+                with_out or [],
             )
             if dry_run:
-                jointly = joint_run.plan_jointly(asked, second, out)[0]
+                jointly = joint_run.plan_jointly(asked, others, out, most_of_all=most_of_all)[0]
                 if as_json:
                     print_json(joint_views.bound_json(jointly))
                 else:
                     print_people(joint_views.bound_line(jointly))
                 return
             try:
-                joined = joint_run.run(asked, second, out, engine=engine, at_once=at_once)
+                joined = joint_run.run(
+                    asked, others, out, most_of_all=most_of_all, engine=engine, at_once=at_once
+                )
             except KeyboardInterrupt:
                 typer.echo(STOPPED, err=True)
                 raise typer.Exit(EXIT_INTERRUPTED) from None

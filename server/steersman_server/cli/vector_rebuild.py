@@ -82,6 +82,15 @@ def register(vectors: typer.Typer) -> None:
         calibrate: Annotated[
             bool, typer.Option("--calibrate/--no-calibrate", help="Repeat the calibration.")
         ] = True,
+        report: Annotated[
+            bool | None,
+            typer.Option(
+                "--report/--no-report",
+                help="Make the report again: beside the file, and with --push into the registry. "
+                "Default: with --push, if the old version has one.",
+                show_default=False,
+            ),
+        ] = None,
         data: Annotated[
             list[Path] | None,
             typer.Option(
@@ -136,9 +145,11 @@ def register(vectors: typer.Typer) -> None:
             where,
             lambda store: inputs.load(store, wanted, tuple(data or ()), calibrated=calibrate),
         )
-        places = inputs.places(found.olds, out, workdir, push=push, force=force)
+        places = inputs.places(
+            found.olds, out, workdir, push=push, force=force, report=bool(report)
+        )
         changed = Changed(layers, backend, batch_tokens)
-        task = Task(model, model_dir, fingerprint, where, changed, push, alias, actor)
+        task = Task(model, model_dir, fingerprint, where, changed, push, alias, actor, report)
         _run(found, task, places, as_json=as_json)
 
 

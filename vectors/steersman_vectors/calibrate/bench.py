@@ -157,7 +157,7 @@ class Bench:
     def _said(self, run: Run, setting: Setting, asked: SweepPrompt) -> _Said:
         row = self._store.rows[run.id]
         plain = self._plain_grid((asked,))
-        base = next(grids.runs_of(plain, UNSTEERED)).id
+        base = next(r.id for r in grids.runs_of(plain, UNSTEERED) if r.sample == run.sample)
         item = Judgeable(
             messages=asked.messages,
             answer=_answer(row),
@@ -210,7 +210,10 @@ def _of_suite(said: Iterable[_Said], measured: Measured) -> list[_Said]:
 
 
 def _by_prompt(said: Iterable[_Said], verdicts: Mapping[str, Verdict]) -> Values:
-    return {each.prompt.id: [verdicts[each.run].value] for each in said}
+    found: Values = {}
+    for each in said:
+        found.setdefault(each.prompt.id, []).append(verdicts[each.run].value)
+    return found
 
 
 def _answer(row: Row) -> Answer:

@@ -58,6 +58,7 @@ def summary(record: Calibration) -> dict[str, JsonValue]:
         ],
         "cliff_seen": record.cliff_seen,
         "temperature": record.temperature,
+        "samples": record.samples,
         "seed": record.seed,
         "not_confirmed": {
             name: each.why_not for name, each in record.presets.items() if not each.confirmed

@@ -1,15 +1,16 @@
-"""Two dials at once: every pair of presets, against each preset alone.
+"""Several dials at once: every pair of presets, and all of them, against each preset alone.
 
-What two vectors add to a position is one sum, so a pair is measured as the vector of that sum at
+What vectors add to a position is one sum, so a combination is measured as the vector of that sum at
 alpha 1 (`combined`), which the same sweeps answer and keep.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import combinations, product
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,7 @@ from ..sweep.contract import OfflineEngine
 from ..sweep.grid import OWN, LayerSet
 from ..vector import SteeringVector, from_differences
 from .bench import Bench
-from .card_fields import figures_json
-from .joint_record import Combination, Joint, Side, Together
+from .joint_record import Combination, Cosines, Joint, Side, Together
 from .order import KL_TOLD, Order, Toward, check_order, counts
 from .prompts import HALVES, Half
 from .record import Estimate, Point
@@ -33,6 +33,11 @@ from .search import Cell
 from .store import Store
 
 AT_ONE = Cell(LayerSet(OWN, None), 1.0)
+MOST_OF_ALL = 27
+"""Combinations of more than two vectors: three presets of three."""
+MAX_NAME = 64
+Presets = dict[str, str]
+"""A preset of each of some vectors, by the vector's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,28 +49,81 @@ class Dialled:
     """Name of a measure of the order."""
     toward: Toward
 
+    @property
+    def name(self) -> str:
+        """Returns the vector's name."""
+        return self.vector.card.name
+
+    @property
+    def by_strength(self) -> tuple[str, ...]:
+        """Returns the presets, the weakest first."""
+        presets = self.vector.card.presets
+        return tuple(sorted(presets, key=lambda name: abs(presets[name].alpha)))
+
+    def alpha(self, preset: str) -> float:
+        """Returns the alpha of a preset."""
+        return self.vector.card.presets[preset].alpha
+
 
 @dataclass(frozen=True, slots=True)
 class JointOrder:
     """What is measured together."""
 
-    one: Dialled
-    other: Dialled
+    dials: tuple[Dialled, ...]
+    """Two or more."""
     order: Order
-    """Of the first vector: prompts, measures (both behaviours among them), gates, how it is
+    """Of the first vector: prompts, measures (every behaviour among them), gates, how it is
     asked."""
+    most_of_all: int = MOST_OF_ALL
+    """Of more than two vectors, the most combinations of all of them."""
+
+    @property
+    def pairs(self) -> tuple[Presets, ...]:
+        """Returns every preset of every vector with every preset of every other."""
+        return tuple(
+            {one.name: first, other.name: second}
+            for one, other in combinations(self.dials, 2)
+            for first, second in product(one.vector.card.presets, other.vector.card.presets)
+        )
+
+    @property
+    def whole(self) -> bool:
+        """Returns whether all presets of all vectors are tried with each other."""
+        return prod(len(each.vector.card.presets) for each in self.dials) <= self.most_of_all
+
+    @property
+    def of_all(self) -> tuple[Presets, ...]:
+        """Returns a preset of every vector, where there are more than two.
+
+        All combinations, or where these are too many, equal levels: the weakest of each, the next,
+        ... A vector with fewer presets stays at its strongest.
+        """
+        if len(self.dials) == 2:
+            return ()
+        names = [each.name for each in self.dials]
+        if self.whole:
+            every = list(product(*(each.vector.card.presets for each in self.dials)))
+        else:
+            levels = [each.by_strength for each in self.dials]
+            most = max(map(len, levels))
+            every = [tuple(own[min(at, len(own) - 1)] for own in levels) for at in range(most)]
+        return tuple(dict(zip(names, presets, strict=True)) for presets in every)
 
     @property
     def most_answers(self) -> int:
         """Returns the most answers that are asked for."""
-        sides = [len(each.vector.card.presets) for each in (self.one, self.other)]
-        settings = 1 + sum(sides) + sides[0] * sides[1]
-        return settings * sum(len(self.order.prompts.of(half)) for half in HALVES)
+        alone = sum(len(each.vector.card.presets) for each in self.dials)
+        settings = 1 + alone + len(self.pairs) + len(self.of_all)
+        return (
+            self.order.asking.samples
+            * settings
+            * sum(len(self.order.prompts.of(half)) for half in HALVES)
+        )
 
 
-def check_joint(one: Dialled, other: Dialled) -> None:
-    """Raises `CallerError(joint_unusable)` for two vectors that no request could combine."""
-    for each in (one, other):
+def check_joint(dials: Sequence[Dialled]) -> None:
+    """Raises `CallerError(joint_unusable)` for vectors that no request could combine."""
+    for each in dials:
         card = each.vector.card
         if not card.presets:
             raise _unusable(f"vector {card.name!r} has no presets; calibrate it first")
@@ -74,36 +132,38 @@ def check_joint(one: Dialled, other: Dialled) -> None:
                 f"vector {card.name!r} has scale 'token', of which no sum can be made before its "
                 "tokens are known; extract it with --scale residual"
             )
-    first, second = one.vector.card, other.vector.card
-    if first.name == second.name:
-        raise _unusable(f"both vectors are named {first.name!r}; rename one")
-    if first.fingerprint != second.fingerprint:
-        raise _unusable("the two vectors belong to different base models; make both for one model")
-    if _applied(first) != _applied(second):
-        raise _unusable(
-            "the two vectors were calibrated under different scopes or schedules, and a request "
-            "has one of each; calibrate both with the same --scope and --schedule"
-        )
+    first, *others = (each.vector.card for each in dials)
+    names = [each.name for each in dials]
+    again = next((name for at, name in enumerate(names) if name in names[:at]), None)
+    if again is not None:
+        raise _unusable(f"two vectors are named {again!r}; rename one")
+    for other in others:
+        if first.fingerprint != other.fingerprint:
+            raise _unusable("the vectors belong to different base models; make all for one model")
+        if _applied(first) != _applied(other):
+            raise _unusable(
+                "the vectors were calibrated under different scopes or schedules, and a request "
+                "has one of each; calibrate all with the same --scope and --schedule"
+            )
 
 
-def combined(
-    one: SteeringVector, alpha_one: float, other: SteeringVector, alpha_other: float
-) -> SteeringVector:
-    """Returns the vector that adds at alpha 1 what both add at these alphas."""
+def combined(parts: Sequence[tuple[SteeringVector, float]]) -> SteeringVector:
+    """Returns the vector that adds at alpha 1 what these add together, each at its alpha."""
     differences: dict[int, np.ndarray] = {}
-    for vector, alpha in ((one, alpha_one), (other, alpha_other)):
+    for vector, alpha in parts:
         for layer_idx, direction in vector.directions.items():
             delta = vector.coefficient(layer_idx, alpha) * direction.astype(np.float64)
             differences[layer_idx] = differences.get(layer_idx, 0.0) + delta
-    name = f"{one.card.name[:31]}-{other.card.name[:31]}"
-    left = {layer: each for layer, each in differences.items() if np.linalg.norm(each) > 0}
+    each = (MAX_NAME - len(parts) + 1) // len(parts)
+    first = parts[0][0].card
+    left = {layer: total for layer, total in differences.items() if np.linalg.norm(total) > 0}
     return from_differences(
         left,
-        name=name,
+        name="-".join(vector.card.name[:each] for vector, _ in parts).rstrip("-._"),
         scale="raw",
-        fingerprint=one.card.fingerprint,
-        scope=one.card.scope,
-        schedule=one.card.schedule,
+        fingerprint=first.fingerprint,
+        scope=first.scope,
+        schedule=first.schedule,
     )
 
 
@@ -113,11 +173,11 @@ def calibrate_jointly(
     folder: Path,
     progress: Callable[[int, int], None] | None = None,
 ) -> Joint:
-    """Returns which pairs of presets go together; every answer is kept in `folder`.
+    """Returns which presets go together; every answer is kept in `folder`.
 
     Raises `SteersmanError`, as `calibrate` does.
     """
-    check_joint(asked.one, asked.other)
+    check_joint(asked.dials)
     check_order(asked.order)
     started, done = time.monotonic(), 0
 
@@ -128,24 +188,24 @@ def calibrate_jointly(
             progress(done, max(done, 2 * asked.most_answers))
 
     store = Store(folder)
-    sides = (asked.one, asked.other)
-    presets = [each.vector.card.presets for each in sides]
-    alone = [
-        {name: _bench(engine, asked, each.vector, preset.alpha, store, tell)
-         for name, preset in of_side.items()}
-        for each, of_side in zip(sides, presets, strict=True)
-    ]  # fmt: skip
+    by_name = {each.name: each for each in asked.dials}
+    alone = {
+        (each.name, preset): _bench(engine, asked, each.vector, each.alpha(preset), store, tell)
+        for each in asked.dials
+        for preset in each.vector.card.presets
+    }
     found: list[Combination] = []
-    for first, second in product(*presets):
-        alphas = presets[0][first].alpha, presets[1][second].alpha
-        vector = combined(sides[0].vector, alphas[0], sides[1].vector, alphas[1])
-        pair = _bench(engine, asked, vector, 1.0, store, tell)
-        singles = (alone[0][first], alone[1][second])
-        calibration = _together(asked, pair, singles, "calibration")
-        heldout = None if calibration.failed else _together(asked, pair, singles, "heldout")
+    for presets in (*asked.pairs, *asked.of_all):
+        dials = [by_name[name] for name in presets]
+        alphas = {each.name: each.alpha(presets[each.name]) for each in dials}
+        vector = combined([(each.vector, alphas[each.name]) for each in dials])
+        at_once = _bench(engine, asked, vector, 1.0, store, tell)
+        singles = [(each, alone[each.name, presets[each.name]]) for each in dials]
+        calibration = _together(at_once, singles, "calibration")
+        heldout = None if calibration.failed else _together(at_once, singles, "heldout")
         found.append(
             Combination(
-                presets=(first, second),
+                presets=presets,
                 alphas=alphas,
                 calibration=calibration,
                 heldout=heldout,
@@ -154,53 +214,19 @@ def calibrate_jointly(
         )
     order = asked.order
     return Joint(
-        vectors=(_side(asked.one), _side(asked.other)),
+        vectors=tuple(map(_side, asked.dials)),
         fingerprint=order.model,
-        cosines={
-            each.layer_idx: round(each.cosine, 6)
-            for each in compare(asked.one.vector, asked.other.vector)
-            if each.cosine is not None
-        },
+        cosines=tuple(_cosines(one, other) for one, other in combinations(asked.dials, 2)),
         measures={each.name: each.told for each in order.measured} | {"kl": KL_TOLD},
         gates=order.space.gates,
         prompts=counts(order.prompts),
         temperature=order.asking.temperature,
         seed=order.asking.seed,
         combinations=tuple(found),
+        whole=len(asked.dials) == 2 or asked.whole,
         seconds=round(time.monotonic() - started, 3),
         machine=machine(),
     )
-
-
-def with_joint(vector: SteeringVector, joint: Joint) -> SteeringVector:
-    """Returns the vector with what goes together on its card, beside what others left there."""
-    names = [side.name for side in joint.vectors]
-    own = names.index(vector.card.name)
-    other = joint.vectors[1 - own]
-    before = vector.card.quality.get("joint")
-    kept = before if isinstance(before, dict) else {}
-    entry = {
-        "digest": other.digest,
-        "cosines": {str(layer): value for layer, value in joint.cosines.items()},
-        "safe": [
-            {vector.card.name: each.presets[own], other.name: each.presets[1 - own]}
-            for each in joint.safe
-        ],
-        "tried": len(joint.combinations),
-        "interference": [
-            {
-                vector.card.name: each.presets[own],
-                other.name: each.presets[1 - own],
-                "against_alone": figures_json((each.heldout or each.calibration).against_alone),
-                "half": "heldout" if each.heldout else "calibration",
-                "failed": list((each.heldout or each.calibration).failed),
-            }
-            for each in joint.combinations
-        ],
-    }
-    quality = {**vector.card.quality, "joint": {**kept, other.name: entry}}
-    card = VectorCard.model_validate({**vector.card.model_dump(), "quality": quality})
-    return SteeringVector(card, vector.directions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,17 +248,17 @@ def _bench(
 
 
 def _together(
-    asked: JointOrder, pair: _Setting, singles: tuple[_Setting, _Setting], half: Half
+    at_once: _Setting, singles: Sequence[tuple[Dialled, _Setting]], half: Half
 ) -> Together:
-    (point,) = pair.bench.cells(half, [pair.cell])
+    (point,) = at_once.bench.cells(half, [at_once.cell])
     against: dict[str, Estimate] = {}
     missed: list[str] = []
-    for side, single in zip((asked.one, asked.other), singles, strict=True):
+    for side, single in singles:
         base = single.bench.values(half, single.cell)
-        compared = pair.bench.point(half, pair.cell, base)
+        compared = at_once.bench.point(half, at_once.cell, base)
         loss = _turned(compared, side)
         if loss is not None:
-            against[side.vector.card.name] = loss
+            against[side.name] = loss
         shown = _turned(point, side)
         if shown is None or not shown.low > 0:
             missed.append(side.behaviour)
@@ -252,13 +278,18 @@ def _turned(point: Point, side: Dialled) -> Estimate | None:
 
 
 def _side(dialled: Dialled) -> Side:
-    vector = dialled.vector
     return Side(
-        name=vector.card.name,
-        digest=native.digest(native.dumps(vector)),
+        name=dialled.name,
+        digest=native.digest(native.dumps(dialled.vector)),
         behaviour=dialled.behaviour,
         toward=dialled.toward,
     )
+
+
+def _cosines(one: Dialled, other: Dialled) -> Cosines:
+    found = compare(one.vector, other.vector)
+    known = {each.layer_idx: round(each.cosine, 6) for each in found if each.cosine is not None}
+    return Cosines(vectors=(one.name, other.name), layers=known)
 
 
 def _applied(card: VectorCard) -> tuple[str, object]:

@@ -49,6 +49,8 @@ class Asking:
     """How answers are asked for."""
 
     temperature: float = 0.0
+    samples: int = 1
+    """Answers to a prompt; more than one need a temperature."""
     max_tokens: int = 192
     seed: int = 0
 
@@ -114,6 +116,7 @@ class Order:
             alphas=alphas,
             prompts=prompts,
             temperature=how.temperature,
+            samples=how.samples,
             max_tokens=how.max_tokens,
             seed=how.seed,
         )
@@ -142,13 +145,14 @@ def bound(order: Order) -> Bound:
     held = 1 + 3 + 1  # unsteered, presets, alpha_max
     calibration, heldout = (len(prompts.of(half)) for half in HALVES)
     prompted = len(order.system_prompts)
+    samples = order.asking.samples
     answers = calibration * (cells + 1) + heldout * (held + prompted)
     shown, shown_held = (len(prompts.of(half, "prompts")) for half in HALVES)
     asking = sum(isinstance(each.judge, LlmJudge) for each in order.measured)
     return Bound(
-        answers=answers,
-        weighings=shown * (cells + 1) + shown_held * held,
-        verdicts=asking * (shown * (cells + 1) + shown_held * (held + prompted)),
+        answers=samples * answers,
+        weighings=samples * (shown * (cells + 1) + shown_held * held),
+        verdicts=samples * asking * (shown * (cells + 1) + shown_held * (held + prompted)),
     )
 
 

@@ -102,6 +102,8 @@ class Calibration(_Frozen):
     scope: Scope
     schedule: AnySchedule
     temperature: float
+    samples: int = 1
+    """Answers to a prompt."""
     seed: int
     prompts: dict[str, int]
     """Number by split (`calibration`, `heldout`), and of other sets such as `heldout:facts`."""

@@ -64,6 +64,7 @@ def calibrate(
         scope=order.scope,
         schedule=order.schedule,
         temperature=order.asking.temperature,
+        samples=order.asking.samples,
         seed=order.asking.seed,
         prompts=counts(order.prompts),
         unsteered=unsteered,

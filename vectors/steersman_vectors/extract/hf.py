@@ -136,7 +136,15 @@ def open_source(
     chosen = range(shape.num_layers) if layers is None else layers
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = _load(model_dir, dtype)
-    source = HuggingFaceSource(model, chosen, batch_tokens=batch_tokens, device=device)
+    try:
+        source = HuggingFaceSource(model, chosen, batch_tokens=batch_tokens, device=device)
+    except torch.OutOfMemoryError as error:
+        raise OperatorError(
+            f"the device has no room for the model at {model_dir}. End what else runs there; read "
+            "beside an engine, it is loaded a second time, and `steersman judge` reads the answers "
+            "of a sweep after its engine has ended",
+            code="out_of_memory",
+        ) from error
     del model
     try:
         yield source

@@ -81,6 +81,7 @@ class ReadOutJudge:
         *,
         end_tokens: frozenset[int] = frozenset(),
         name: str = "readout",
+        unit: str = "positive means",
     ) -> None:
         """Reads nothing yet.
 
@@ -90,6 +91,7 @@ class ReadOutJudge:
             prompt_ids: How the model is shown a conversation.
             end_tokens: Not of the answer where they end it, as pairs have none.
             name: The measure's.
+            unit: What 1 is.
 
         Raises:
             CallerError: `read_out_unusable` for another layer or size than the source's.
@@ -101,7 +103,7 @@ class ReadOutJudge:
             raise _unusable(
                 read_out.layer, f"a direction {shape} for states ({source.hidden_size},)"
             )
-        self.measure = Measure(name, "higher", -inf, inf, "positive means")
+        self.measure = Measure(name, "higher", -inf, inf, unit)
         self._read_out, self._source = read_out, source
         self._prompt_ids, self._end_tokens = prompt_ids, end_tokens
         self._column = source.layers.index(read_out.layer)

@@ -51,7 +51,7 @@ def _said(role: str, value: str | float | Path, data: dict[str, DataFile]) -> st
     if not isinstance(value, str):
         return value
     judge, colon, argument = value.partition(":")
-    if colon and judge.isidentifier() and _is_file(argument):
+    if colon and judge.partition("@")[0].isidentifier() and _is_file(argument):
         data[role] = data_file(Path(argument))
         return f"{judge}:${{{role}}}"
     return value.replace("$", "$$")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from ..calibrate.curve import way_up
 from ..calibrate.record import Calibration, ChosenPreset, Estimate, Gate, MeasureTold, Point
 from .number_text import UNKNOWN
 
@@ -26,6 +27,29 @@ class Dial:
     def told(self) -> MeasureTold:
         """The behaviour's scale."""
         return told_of(self.record, self.record.behaviour)
+
+    @property
+    def way_up(self) -> tuple[Point, ...]:
+        """The points that pass every gate on the way up, below the cap."""
+        cap = self.record.alpha_max
+        up = way_up((point for point in self.points if point.alpha > 0), self.record.gates)
+        return tuple(point for point in up if cap is None or point.alpha <= cap)
+
+    @property
+    def safe_to(self) -> float | None:
+        """The end of the safe zone; None where no dose is known to pass every gate.
+
+        On the calibration split, as the curve is, and never beyond `alpha_max`.
+        """
+        if not self.record.gates or not self.way_up:
+            return None
+        return self.way_up[-1].alpha
+
+    @property
+    def undecided(self) -> tuple[Point, ...]:
+        """Points within the safe zone that are not shown to pass, and not to fail either."""
+        end = self.safe_to or 0.0
+        return tuple(p for p in self.points if 0 < p.alpha < end and p not in self.way_up)
 
     @property
     def confirmed(self) -> dict[str, ChosenPreset]:

@@ -21,11 +21,16 @@ def draw(dial: Dial, width: float) -> Markup:
     right = width - (112.0 if width > 500 else 70.0)
     x = Axis(*_reach(dial), LEFT, right)
     rows = _label_rows(dial, x)
-    top = ROW * (1 + max(rows.values(), default=-1)) + ROW * (dial.record.alpha_max is not None) + 8
+    marks = _marks(dial)
+    top = ROW * (1 + max(rows.values(), default=-1)) + ROW * len(marks) + 8
     main = Frame(x, Axis(*_scale(dial), top + MAIN, top))
     broken = [each for each in dial.points if DEGENERATE in each.figures]
     bottom = top + MAIN
-    parts: list[str | None] = [_zone(dial, main), _main(dial, main), _references(dial, main, width)]
+    parts: list[str | None] = [
+        _zone(dial, main, marks),
+        _main(dial, main),
+        _references(dial, main, width),
+    ]
     parts.append(_presets(dial, main, rows))
     if broken:
         strip = _strip_frame(dial, broken, x, bottom + GAP)
@@ -65,21 +70,32 @@ def _scale(dial: Dial) -> tuple[float, float]:
     return opened(max(low, told.low) if told.low is not None else low, high)
 
 
-def _zone(dial: Dial, main: Frame) -> Markup | None:
-    most = dial.record.alpha_max
-    if most is None:
-        return None
-    end = main.x.at(most)
-    label = f"safe up to {number_text.alpha(most)}"
-    inside = end - main.x.start >= len(label) * CHARACTER
-    return join(
-        main.zone(0.0, most),
-        el("line", x1=end, x2=end, y1=main.y.end, y2=main.y.start, cls="zone-end"),
-        el(
-            "text", label, x=end if inside else main.x.at(0.0), y=12.0,
-            cls="zone-label end" if inside else "zone-label",
-        ),
-    )  # fmt: skip
+def _marks(dial: Dial) -> list[tuple[float, str, str]]:
+    """Returns (alpha, label, kind) of the two ends of a dial, one where they are the same."""
+    safe, most = dial.safe_to, dial.record.alpha_max
+    marks = []
+    if safe is not None:
+        same = " = alpha_max" if safe == most else ""
+        marks.append((safe, f"safe up to {number_text.alpha(safe)}{same}", "zone"))
+    if most is not None and most != safe:
+        marks.append((most, f"alpha_max {number_text.alpha(most)}", "cap"))
+    return marks
+
+
+def _zone(dial: Dial, main: Frame, marks: Sequence[tuple[float, str, str]]) -> Markup:
+    safe = dial.safe_to
+    parts = [] if safe is None else [main.zone(0.0, safe)]
+    for row, (alpha, label, kind) in enumerate(marks):
+        end = main.x.at(alpha)
+        inside = end - main.x.start >= len(label) * CHARACTER
+        parts += [
+            el("line", x1=end, x2=end, y1=main.y.end, y2=main.y.start, cls=f"{kind}-end"),
+            el(
+                "text", label, x=end if inside else main.x.at(0.0), y=12.0 + ROW * row,
+                cls=f"{kind}-label end" if inside else f"{kind}-label",
+            ),
+        ]  # fmt: skip
+    return join(*parts)
 
 
 def _main(dial: Dial, main: Frame) -> Markup:
@@ -181,8 +197,8 @@ def _strip(dial: Dial, broken: Sequence[Point], strip: Frame) -> Markup:
     gate = gate_of(dial.record, DEGENERATE)
     bound = None if gate is None or gate.compared != "absolute" else gate.at_most
     parts = [strip.grid(ticks(0.0, strip.y.high, 3), lambda v: number_text.figure(v, told))]
-    if dial.record.alpha_max is not None:
-        parts.insert(0, strip.zone(0.0, dial.record.alpha_max))
+    if dial.safe_to is not None:
+        parts.insert(0, strip.zone(0.0, dial.safe_to))
     parts.append(_curve(strip, found, "degenerate"))
     parts.append(el("text", "degenerate answers", x=strip.x.start, y=strip.y.end - 7,
                     cls="label degenerate"))  # fmt: skip

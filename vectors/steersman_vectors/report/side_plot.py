@@ -41,8 +41,8 @@ def draw(dial: Dial, measure: str) -> Markup | None:
     x = Axis(min(alphas) - air, max(alphas) + air, LEFT, RIGHT)
     frame = Frame(x, Axis(*opened(low, high), BOTTOM, TOP))
     parts: list[str | None] = []
-    if record.alpha_max is not None:
-        parts.append(frame.zone(0.0, record.alpha_max))
+    if dial.safe_to is not None:
+        parts.append(frame.zone(0.0, dial.safe_to))
     parts.append(
         frame.grid(
             ticks(frame.y.low, frame.y.high, 4), lambda v: say(v, told).removesuffix(" points")

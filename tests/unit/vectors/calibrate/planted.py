@@ -14,6 +14,8 @@ from steersman_vectors.sweep.grid import LayerSet
 
 BEHAVIOUR = "warmth"
 Truth = Callable[[float], float]
+BOUNDS = Bounds(kl=1.0)
+"""The planted KLs are of that size."""
 
 
 def estimate(value: float, interval: Interval, n: int) -> Estimate:
@@ -39,7 +41,7 @@ class Planted:
 
     truths: dict[str, Truths]
     gates: tuple[Gate, ...] = field(default_factory=lambda: gates_of(
-        Bounds(), facts=True, unsafe=False))  # fmt: skip
+        BOUNDS, facts=True, unsafe=False))  # fmt: skip
     n: int = 200
     random: Random | None = None
     asked: list[Cell] = field(default_factory=list)

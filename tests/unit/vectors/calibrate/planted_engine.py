@@ -68,7 +68,7 @@ class PlantedEngine:
     def weigh(self, given: Sequence[Given]) -> Iterator[tuple[int, Weighed]]:
         for index, one in enumerate(given):
             self.weighed += 1
-            sure = SURE - 0.1 * min(8.0, self.dose(one.dose))
+            sure = SURE - 0.05 * min(16.0, self.dose(one.dose))
             top = {0: log(sure), 1: log(1 - sure)}
             yield index, Weighed((log(sure),) * len(one.answer), (top,) * len(one.answer))
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from steersman_vectors.calibrate.record import Calibration
 from steersman_vectors.fingerprint import fingerprint
 from steersman_vectors.formats import native
+from steersman_vectors.vector import SteeringVector, from_differences
+from tests.tiny_model import HIDDEN, LAYERS, build_tiny_llama
 from tests.unit.vectors.commands import Run
+from tests.unit.vectors.extract.declared import distribution
 
 from .planted_engine import WARM, planted_vector, prompts
 
@@ -33,6 +37,9 @@ def given(tmp_path: Path, model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> P
     ]
     (tmp_path / "prompts.jsonl").write_text("\n".join(map(json.dumps, lines)))
     (tmp_path / "warm.txt").write_text("\n".join(WARM))
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "warm.txt").write_text("other")
+    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
@@ -95,6 +102,33 @@ def test_a_dial_and_then_two_of_them_together(run: Run, given: Path) -> None:
     card = native.load(given / "other-joint.safetensors").card
     assert len(card.quality["joint"]["warmth"]["safe"]) == len(told["safe"])
 
+    third = native.load(given / "other-dial.safetensors")
+    renamed = third.card.model_copy(update={"name": "third"})
+    native.save(SteeringVector(renamed, third.directions), given / "third-dial.safetensors")
+    three = [
+        "--with", str(given / "other-dial.safetensors"), "--with",
+        str(given / "third-dial.safetensors"), "--with-judge", f"keywords:{given / 'warm.txt'}",
+        "--with-judge", "length", "--with-toward", "judge", "--with-toward", "higher",
+        "--with-out", str(given / "other-3.safetensors"), "--with-out",
+        str(given / "third-3.safetensors"),
+    ]  # fmt: skip
+    dry = calibrate(run, given, "warm-dial", "warm-3.safetensors", *three, "--dry-run", "--json")
+    said = json.loads(dry.stdout)
+    assert (len(said["pairs"]), len(said["of_all"]), said["whole"]) == (27, 27, True)
+    assert said["answers_at_most"] == (1 + 9 + 27 + 27) * 190
+    few = calibrate(
+        run, given, "warm-dial", "warm-3.safetensors", *three, "--most-of-all", "9"
+    )  # fmt: skip
+    assert few.returncode in (0, 1), few.stderr
+    assert "27 pairs of presets, and of warmth, other, third together equal levels only" in (
+        " ".join(few.stderr.split())
+    )
+    for shown in ("interference", "at once, against each alone", "of 30 combinations are safe"):
+        assert shown in few.stdout
+    card = native.load(given / "third-3.safetensors").card
+    assert set(card.quality["joint"]) == {"warmth", "other", "warmth+other"}
+    assert card.quality["joint"]["warmth+other"]["tried"] == 3
+
 
 def test_a_vector_that_passes_no_gate_exits_with_1(
     run: Run, given: Path, monkeypatch: pytest.MonkeyPatch
@@ -134,7 +168,28 @@ def test_what_it_would_ask_is_told_without_an_engine(run: Run, given: Path) -> N
         (["--judge", "python:collections:OrderedDict"], "invalid_judge"),
         (["--judge", "python:json"], "invalid_judge"),
         (["--layers", "9"], "invalid_layers"),
+        (["--samples", "2"], "invalid_option"),
         (["--with", "other.safetensors"], "invalid_option"),
+        (
+            [
+                "--with",
+                "a",
+                "--with",
+                "b",
+                "--with-judge",
+                "length",
+                "--with-judge",
+                "length",
+                "--with-out",
+                "c",
+                "--with-out",
+                "d",
+                "--with-toward",
+                "lower",
+            ],
+            "invalid_option",
+        ),
+        (["--also", "keywords:more/warm.txt"], "invalid_option"),
     ],
 )
 def test_what_it_cannot_do_is_refused_before_an_engine_boots(
@@ -157,3 +212,33 @@ def test_a_judge_of_another_package_is_taken(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert native.load(given / "d.safetensors").card.quality["calibration"]["behaviour"] == "length"
+
+
+def test_a_read_out_stands_beside_the_behaviour(
+    run: Run, given: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The planted engine's answers have the same tokens under any dose, so nothing moves."""
+    monkeypatch.syspath_prepend(str(distribution(given / "meta")))
+    tiny = build_tiny_llama(given / "tiny")
+    random = np.random.default_rng(5)
+    vector = from_differences(
+        {layer: random.normal(size=HIDDEN) for layer in range(LAYERS)},
+        name="warmth", scale="raw", fingerprint=fingerprint(tiny).digest,
+    )  # fmt: skip
+    native.save(vector, given / "tiny.safetensors")
+    read_out = f"readout@1:{given / 'tiny.safetensors'}"
+    done = calibrate(
+        run, given, "tiny", "d.safetensors", "--layers", "own", "--alphas", "0.5,1",
+        "--model", str(tiny), "--also", read_out,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    record = Calibration.model_validate_json((given / "d.calibration.json").read_bytes())
+    name = "readout@1:tiny"
+    assert record.measures[name].unit == "along it"
+    assert record.unsteered[name].n == record.prompts["heldout"]
+    assert record.unsteered[name].value != 0
+    assert {point.changes[name].value for point in record.curve} == {0.0}
+    assert f"{name} (change)" in done.stdout
+    step = native.load(given / "d.safetensors").card.recipe["calibration"]
+    assert step["options"]["also"] == ["readout@1:${also.0}"]
+    assert Path(step["data"]["also.0"]["path"]).name == "tiny.safetensors"

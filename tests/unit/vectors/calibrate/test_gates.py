@@ -99,7 +99,7 @@ def test_why_not_says_what_was_seen_and_how_many_prompts_would_decide():
     said = why_not(gates, point)
     assert "degenerate 0.025 (" in said
     assert "which 80 prompts do not decide; about" in said
-    assert "kl 3 (2.5 to 3.5), gate: at most 1" in said
+    assert "kl 3 (2.5 to 3.5), gate: at most 0.1" in said
     assert "refusal cannot be judged there" in said
     more = prompts_to_decide(gates[0], seen["degenerate"])
     assert more is not None

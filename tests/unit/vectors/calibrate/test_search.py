@@ -88,7 +88,7 @@ def test_of_sets_that_reach_as_much_the_gentler_is_chosen():
 
 
 def test_without_a_gate_of_coherence_there_is_no_cap_but_the_presets():
-    gates = gates_of(Bounds(degenerate=None), facts=False, unsafe=False)
+    gates = gates_of(Bounds(degenerate=None, kl=1.0), facts=False, unsafe=False)
     truth = Truths(linear(0.5), lambda a: 0.9, linear(0.4))
     planted = Planted({"a": truth}, gates)
     found = search(space(["a"], COARSE, gates), shift, planted)

@@ -20,6 +20,8 @@ from steersman_vectors.formats import native
 from steersman_vectors.recipe.recipe import recipe_on
 from steersman_vectors.registry import layout
 from steersman_vectors.registry.embedded import attach_or_start
+from steersman_vectors.report.contents import gather
+from steersman_vectors.report.page import page as report_page
 from tests.tiny_model import build_tiny_llama
 from tests.unit.vectors.commands import Run, imported
 from tests.unit.vectors.extract.declared import distribution
@@ -123,6 +125,40 @@ def test_for_people_it_says_where_the_vector_is_and_what_moved(
     assert "the same bytes" in same.stdout
     assert "Nothing got worse" in same.stdout
     assert not list(Path().iterdir())
+
+
+def test_a_report_is_made_again_where_there_was_one_or_it_is_asked_for(
+    run: Run, models: tuple[Path, Path], made: Path, tmp_path: Path
+) -> None:
+    _a, b = models
+    (made.parent / "r.html").write_text("<html>old</html>")
+    answer(run, "push", made, "--report", made.parent / "r.html")
+    left = answer(run, "rebuild", "kind", "--model", b)
+    assert "--report makes one" in left["rebuilt"][0]["notes"][-1]
+    assert left["rebuilt"][0]["report"] is None
+    (one,) = answer(run, "rebuild", "kind", "--model", b, "--push")["rebuilt"]
+    shown = answer(run, "show", "kind", "--model", b)
+    assert shown["data"]["report"]["name"] == "kind.html"
+    assert one["report"] is None, "nobody asked for a file"
+    assert not any("--report" in note for note in one["notes"])
+    answer(run, "export", "kind", "--model", b, "--out", "x.safetensors", "--data", "files")
+    page = Path("files/report/kind.html").read_bytes()
+    contents = gather(Path("x.safetensors"), extracted=Path("x.safetensors"))
+    assert page == report_page(contents), "what `vectors report` would write"
+    assert one["new"]["digest"].encode() in page
+
+    third = build_tiny_llama(tmp_path / "c", seed=2)
+    (tmp_path / "cwd" / "new.html").write_text("mine")
+    asked = ("rebuild", "kind", "--model", third, "--from", b, "--report", "--out",
+             "new.safetensors")  # fmt: skip
+    assert answer(run, *asked, code=3)["code"] == "file_exists"
+    (again,) = answer(run, *asked, "--force")["rebuilt"]
+    assert again["report"] == "new.html"
+    assert again["new"]["digest"] in Path("new.html").read_text()
+    people = run("vectors", *asked, "--force")
+    assert "  report  new.html" in people.stdout
+    answer(run, "rebuild", "kind", "--model", third, "--from", b, "--push", "--no-report")
+    assert "report" not in answer(run, "show", "kind", "--model", third)["data"]
 
 
 def test_another_hidden_size_and_depth_have_no_cosines_and_their_own_layers(

@@ -66,7 +66,7 @@ def around(value: float, half: float, n: int) -> Estimate:
 
 def point(
     alpha: float, *, layers: tuple[int, ...] = (2,), rule: str = "single", weight: float = 1.0,
-    cliff: float = 1.4, n: int = 400, gates: tuple[Gate, ...] = GATES,
+    cliff: float = 1.5, n: int = 400, gates: tuple[Gate, ...] = GATES,
 ) -> Point:  # fmt: skip
     """Returns a setting whose behaviour rises as a logistic curve and breaks at the cliff."""
     broken = 1 / (1 + math.exp(-9 * (abs(alpha) - cliff))) if alpha else 0.002
@@ -110,7 +110,7 @@ def failed(
 
 
 SETS: tuple[tuple[str, tuple[int, ...], float, float], ...] = (
-    ("single", (2,), 1.0, 1.4),
+    ("single", (2,), 1.0, 1.5),
     ("sparse:3", (1, 2, 3), 1.25, 1.05),
     ("dense:3-5", (3, 4, 5), 0.8, 0.62),
     ("all", (0, 1, 2, 3, 4, 5), 1.3, 0.4),
@@ -126,7 +126,7 @@ def calibration(**changed: Any) -> Calibration:
     )
     presets = {
         name: ChosenPreset(
-            alpha=alpha, calibration=point(alpha), heldout=point(alpha, n=1200, cliff=1.42),
+            alpha=alpha, calibration=point(alpha), heldout=point(alpha, n=1200, cliff=1.52),
             confirmed=True,
         )
         for name, alpha in (("low", 0.25), ("medium", 0.5), ("strong", 1.0))

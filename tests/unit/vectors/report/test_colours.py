@@ -35,7 +35,7 @@ def test_text_and_lines_stand_out(theme: dict[str, str]) -> None:
     for ground in ("ground", "raised"):
         for ink in ("ink", "muted", "behaviour", "prompted", "degenerate", "good"):
             assert contrast(theme[ink], theme[ground]) >= TEXT, (ink, ground)
-    for line in ("behaviour", "degenerate", "prompted", "ink"):
+    for line in ("behaviour", "degenerate", "prompted", "ink", "muted", "good"):
         assert contrast(theme[line], theme["zone"]) >= GRAPHIC, line
     for line in ("side", "metric"):
         assert contrast(theme[line], theme["ground"]) >= GRAPHIC, line

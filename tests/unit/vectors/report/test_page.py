@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from steersman_vectors.calibrate.record import Calibration, ExampleAnswer
+from steersman_vectors.calibrate.record import Calibration, Estimate, ExampleAnswer, Gate
 from steersman_vectors.formats import native
 from steersman_vectors.quality.judge import judge
 from steersman_vectors.report import number_text
@@ -157,6 +157,71 @@ def test_heat_maps_have_every_setting_and_box_the_presets() -> None:
             cell = cells[sorted(samples.ALPHAS).index(point.alpha)]
             assert float(cell) == pytest.approx(100 * point.figures[measure].value, abs=0.51)
         assert len(of_class(heat, "chosen")) == len(record.presets)
+
+
+def curve_of(kinds: list[str], alphas: list[float], most: float | None) -> Calibration:
+    """Returns a calibration on one layer set whose points pass, fail or are undecided."""
+    gate = Gate(measure="facts", compared="change", at_least=-0.05)
+    seen = {
+        "passes": Estimate(value=0.0, low=-0.02, high=0.02, n=400),
+        "undecided": Estimate(value=-0.04, low=-0.08, high=0.0, n=400),
+        "fails": Estimate(value=-0.2, low=-0.3, high=-0.1, n=400),
+    }
+    points = [
+        samples.point(alpha, cliff=50.0).model_copy(
+            update={
+                "changes": {**samples.point(alpha).changes, "facts": seen[kind]},
+                "failed": () if kind == "passes" else ("facts",),
+            }
+        )
+        for kind, alpha in zip(kinds, alphas, strict=True)
+    ]
+    return samples.calibration(gates=(gate,), curve=tuple(points), presets={}, alpha_max=most,
+                               why_none="planted")  # fmt: skip
+
+
+KINDS = st.lists(st.sampled_from(["passes", "undecided", "fails"]), min_size=1, max_size=8)
+
+
+@settings(max_examples=40)
+@given(KINDS, st.none() | st.integers(1, 8))
+def test_the_safe_zone_is_what_passes_all_gates_on_the_way_up(
+    kinds: list[str], most: int | None
+) -> None:
+    """Coherence may end later than facts do: the zone ends where the first gate does."""
+    alphas = [0.5 * (at + 1) for at in range(len(kinds))]
+    record = curve_of(kinds, alphas, None if most is None else 0.5 * most)
+    section = sections(read(contents(record)))["Dose and response"]
+    end = None
+    for kind, alpha in zip(kinds, alphas, strict=True):
+        if kind == "fails" or (record.alpha_max is not None and alpha > record.alpha_max):
+            break
+        end = alpha if kind == "passes" else end
+    for plot in plots(section):
+        labels = [text(each) for each in of_class(plot, "zone-label")]
+        caps = [text(each) for each in of_class(plot, "cap-label")]
+        dots = of_class(plot, "dot")
+        if end is None:
+            assert labels == []
+            assert not of_class(plot, "zone")
+        else:
+            same = " = alpha_max" if end == record.alpha_max else ""
+            assert labels == [f"safe up to {number_text.alpha(end)}{same}"]
+            zone = of_class(plot, "zone")[0]
+            right = float(zone.get("x", 0)) + float(zone.get("width", 0))
+            inside = [
+                kind for kind, dot in zip(kinds, dots, strict=True)
+                if float(dot.get("cx", 0)) <= right + 0.2
+            ]  # fmt: skip
+            assert "fails" not in inside
+            assert inside[-1] == "passes"
+        apart = record.alpha_max is not None and record.alpha_max != end
+        assert caps == ([f"alpha_max {number_text.alpha(record.alpha_max)}"] if apart else [])
+    undecided = end is not None and "undecided" in kinds[: alphas.index(end)]
+    assert ("undecided, their interval" in text(section)) == undecided
+    assert ("alpha_max is of coherence alone" in text(section)) == (
+        record.alpha_max is not None and record.alpha_max != end
+    )
 
 
 def test_layer_plots_show_the_card_and_mark_the_layers() -> None:

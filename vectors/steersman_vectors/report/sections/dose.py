@@ -39,9 +39,19 @@ def dose(dial: Dial | None) -> Markup | None:
 def _key(dial: Dial) -> list[str]:
     record = dial.record
     parts: list[str] = []
-    if record.alpha_max is not None:
-        parts += [el("span", cls="key zone"), "safe zone. "]
-    parts.append("Filled dots pass every gate, hollow ones fail at least one. ")
+    if dial.safe_to is not None:
+        parts += [
+            el("span", cls="key zone"),
+            "safe: every gate passes on the way up, never beyond alpha_max. ",
+        ]
+    if record.alpha_max not in (None, dial.safe_to):
+        parts.append("alpha_max is of coherence alone: the last alpha before answers break. ")
+    parts.append("Filled dots pass every gate, hollow ones do not pass at least one")
+    parts.append(
+        "; those within the safe zone are undecided, their interval has the bound in it. "
+        if dial.undecided
+        else ". "
+    )
     if record.presets:
         parts.append("Diamonds are presets, measured again on the held-out split. ")
     if record.prompted:

@@ -60,7 +60,7 @@ def _end(contents: Contents, most: float | None) -> str:
         return "no alpha is known to be safe"
     record = contents.calibration
     tried = record is not None and not record.cliff_seen
-    return "the largest tried; nothing broke" if tried else "the end of the safe zone"
+    return "the largest tried; nothing broke" if tried else "the last before answers break"
 
 
 def _tile(name: str, value: str, more: str | None) -> Markup:

@@ -6,14 +6,15 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
+from ...calibrate.joint_card import BESIDE
 from ..contents import Contents
 from ..markup import Markup, el
 from .card_presets import evidence_text
 from .prose import Cell, section, table
 
 _LEAD = (
-    "Presets of two vectors at once. Changes are of each behaviour against the same preset alone, "
-    "with 95% intervals: below 0, the other vector takes something away."
+    "Presets of several vectors at once. Changes are of each behaviour against the same preset "
+    "alone, with 95% intervals: below 0, the others take something away."
 )
 
 
@@ -42,7 +43,7 @@ def _row(own: str, other: str, each: Mapping[str, JsonValue]) -> list[Cell]:
     failed, alone = each.get("failed"), each.get("against_alone")
     return [
         _words(each.get(own)),
-        f"{other} {_words(each.get(other))}",
+        ", ".join(f"{name} {_words(each.get(name))}" for name in other.split(BESIDE)),
         evidence_text(alone) if isinstance(alone, dict) else "–",
         _words(each.get("half")),
         ", ".join(map(_words, failed)) or "none" if isinstance(failed, list) else "–",
