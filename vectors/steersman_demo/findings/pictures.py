@@ -8,6 +8,7 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter
 
 from steersman_demo.findings.few_pairs import FewPairs
 from steersman_demo.findings.layer_metrics import LayerMetrics
@@ -15,6 +16,7 @@ from steersman_demo.findings.layer_sets import LayerSets
 from steersman_demo.findings.portability import Portability
 from steersman_demo.findings.record import Findings
 from steersman_demo.findings.statistics import Estimate
+from steersman_vectors.scale import SCALES
 
 METHOD_COLORS = {"mean": "#0f766e", "pca": "#c2410c", "probe": "#6366f1"}
 SET_COLORS = {
@@ -63,23 +65,36 @@ def few_pairs(axes: Sequence[Axes], found: FewPairs) -> None:
 
 
 def layer_sets(axes: Sequence[Axes], found: LayerSets) -> None:
-    """Behaviour, facts, degenerate answers and KL of each layer set against the total dose."""
+    """Behaviour, facts, degenerate answers and KL of each layer set against the total dose.
+
+    Intervals are drawn of the sets that are compared alone, the others thin.
+    """
     fields = (("warm", "warm answers, %"), ("facts", "answers with the right facts, %"),
               ("degenerate", "degenerate answers, %"))  # fmt: skip
+    compared = {rule for each in found.comparisons for rule in (each.dense, each.sparse)}
     for rule, color in SET_COLORS.items():
         settings = [each for each in found.settings if each.rule == rule]
         totals = [0.0, *(each.total for each in settings)]
+        width, dashes = (2.0, "-") if rule in compared else (1.0, (0, (4, 2)))
         for panel, (field, title) in zip(axes, fields, strict=False):
             base = found.unsteered[field]
-            estimates = [base, *(getattr(each, field) for each in settings)]
-            _line(panel, totals, [_percent(e) for e in estimates], color, rule)
+            estimates = [_percent(each) for each in (base, *(getattr(s, field) for s in settings))]
+            panel.plot(
+                totals, [each.value for each in estimates],
+                color=color, linewidth=width, linestyle=dashes, label=rule,
+            )  # fmt: skip
+            if rule in compared:
+                panel.fill_between(
+                    totals, [each.low for each in estimates], [each.high for each in estimates],
+                    color=color, alpha=0.1, linewidth=0,
+                )  # fmt: skip
             panel.set_title(title)
         axes[3].plot(
             totals, [0.0, *(each.kl.value for each in settings)],
-            color=color, marker="o", markersize=3, linewidth=1.6, label=rule,
+            color=color, linewidth=width, linestyle=dashes, label=rule,
         )  # fmt: skip
     axes[2].axhline(5, color="#9ca3af", linestyle="--", linewidth=1)
-    axes[3].set_title("KL from the unsteered model,\nnats a token")
+    axes[3].set_title("KL from the unsteered model, nats a token")
     for panel in axes:
         panel.set_xlabel("added norm / residual norm, summed over layers")
     axes[3].legend(frameon=False, fontsize=8, ncols=2)
@@ -95,27 +110,31 @@ def portability(axes: Sequence[Axes], found: Portability) -> None:
                 panel, curve.alphas, [_percent(e) for e in curve.warm], color,
                 f"layer {curve.layer}",
             )  # fmt: skip
-        panel.axhline(100 * found.target, color="#9ca3af", linestyle="--", linewidth=1)
+        panel.axhline(100 * found.targets["warm"], color="#9ca3af", linestyle="--", linewidth=1)
         panel.set_title(f"warm answers, %: scale `{scale}`")
         panel.set_xlabel("alpha")
     axes[0].legend(frameon=False, fontsize=8)
-    for offset, spread in enumerate(found.spreads):
-        halves = [
-            (each.layer, each.alpha) for each in found.halves
-            if each.scale == spread.scale and each.alpha is not None
-        ]  # fmt: skip
-        inside = [alpha for layer, alpha in halves if layer in found.layers]
-        middle = sum(inside) / len(inside) if inside else 1.0
-        axes[2].plot(
-            [layer + 0.06 * (offset - 1.5) for layer, _ in halves],
-            [alpha / middle for _, alpha in halves],
-            marker="o", markersize=4, linewidth=1.4, label=spread.scale,
-            color=("#c2410c", "#f59e0b", "#0f766e", "#2563eb")[offset],
-        )  # fmt: skip
+    for offset, scale in enumerate(SCALES):
+        for by, style in (("warm", "-"), ("kl", ":")):
+            equals = [
+                (each.layer, each.alpha) for each in found.equals
+                if (each.by, each.scale) == (by, scale) and each.alpha is not None
+            ]  # fmt: skip
+            inside = [alpha for layer, alpha in equals if layer in found.layers[by]]
+            middle = sum(inside) / len(inside) if inside else 1.0
+            axes[2].plot(
+                [layer for layer, _ in equals], [alpha / middle for _, alpha in equals],
+                marker="o", markersize=4, linewidth=1.5, linestyle=style,
+                color=("#c2410c", "#f59e0b", "#0f766e", "#2563eb")[offset],
+                label=scale if by == "warm" else None,
+            )  # fmt: skip
     axes[2].set_yscale("log", base=2)
     axes[2].yaxis.set_major_formatter("{x:g}")
+    axes[2].yaxis.set_minor_formatter(NullFormatter())
+    low, high = axes[2].get_ylim()
+    axes[2].set_yticks([t for t in (0.25, 0.35, 0.5, 0.7, 1, 1.4, 2, 2.8, 4) if low <= t <= high])
     axes[2].axhline(1, color="#e5e7eb", zorder=0)
-    axes[2].set_title("alpha for half of the behaviour,\nover its mean over layers")
+    axes[2].set_title("alpha for an equal effect over its mean\n(solid: warm answers, dotted: KL)")
     axes[2].set_xlabel("layer")
     axes[2].legend(frameon=False, fontsize=8)
 
@@ -144,12 +163,16 @@ def layer_metrics(axes: Sequence[Axes], found: LayerMetrics) -> None:
 
 
 def _draw(path: Path, panels: int, fill: Callable[[Sequence[Axes]], None]) -> None:
-    figure, axes = plt.subplots(1, panels, figsize=(3.9 * panels, 3.6), layout="constrained")
-    for panel in axes:
+    columns = 3 if panels == 3 else 2
+    figure, axes = plt.subplots(
+        panels // columns, columns, squeeze=False, layout="constrained",
+        figsize=(12, 3.8 * (panels // columns)),
+    )  # fmt: skip
+    for panel in axes.flat:
         panel.grid(axis="y", color="#f3f4f6")
         panel.spines[["top", "right"]].set_visible(False)
         panel.title.set_fontsize(11)
-    fill(list(axes))
+    fill(list(axes.flat))
     figure.savefig(path, dpi=130)
     plt.close(figure)
 

@@ -92,8 +92,8 @@ def portability(found: Portability) -> Verdict:
     return Verdict(
         word,
         f"Largest over smallest alpha of the layers for an equal effect: {shown}. Of the "
-        f"{len(better)} comparisons of a relative scale with an absolute one, the relative scale is "
-        f"closer to 1 beyond both intervals in {sum(better)}, further from it in {sum(worse)}.",
+        f"{len(better)} comparisons of a relative scale with an absolute one, the relative one is "
+        f"lower beyond both intervals in {sum(better)}, and higher in {sum(worse)}.",
     )  # fmt: skip
 
 
@@ -101,15 +101,18 @@ def layer_metrics(found: LayerMetrics) -> Verdict:
     """Whether the probe's accuracy tells where steering works."""
     probe = next(each for each in found.correlations if each.metric == "probe")
     apart = saturated(found)
-    shown = f"Spearman's correlation of accuracy and effect is {probe.spearman:+.2f} (p = {probe.p:.2g})."
+    shown = (
+        f"Spearman's correlation of accuracy and effect is {probe.spearman:+.2f} "
+        f"(p = {probe.p:.2g})."
+    )
     if apart is not None:
         one, other = apart
         return Verdict(
             "holds",
             f"{shown} Layers that the probe tells apart equally well steer differently: in "
-            f"{one.behaviour}, {one.position}, accuracy is {one.metrics['probe']:.3f} at layer "
-            f"{one.layer} and {other.metrics['probe']:.3f} at layer {other.layer}, and the behaviour "
-            f"changes by {points(one.effect)} and {points(other.effect)} points.",
+            f"`{one.behaviour}`, `{one.position}`, accuracy is {one.metrics['probe']:.3f} at layer "
+            f"{one.layer} and {other.metrics['probe']:.3f} at layer {other.layer}, and the "
+            f"behaviour changes by {points(one.effect)} and {points(other.effect)} points.",
         )  # fmt: skip
     if probe.p < 0.05:
         return Verdict("holds" if probe.spearman < 0 else "does not hold", shown)
