@@ -94,8 +94,8 @@ def few_pairs(found: FewPairs) -> str:
     ]  # fmt: skip
     parts = [
         f"Layer {found.layer}, {found.resamples} resamples out of {found.pool} pairs, compared "
-        f"with vectors of {found.pool} others. Cosine with the mean difference of these, by method and "
-        "number of pairs:",
+        f"with vectors of {found.pool} others. Cosine with the mean difference of these, by "
+        "method and number of pairs:",
         _table(("position", "method", *map(str, SIZES)), cosines),
         "Steered by vectors of few pairs read at "
         f"`{found.position}`, layer {found.layer}, added norm {found.alpha:g} of the residual "

@@ -157,6 +157,7 @@ def layer_metrics(axes: Sequence[Axes], found: LayerMetrics) -> None:
                 f"{metric}: Spearman {correlation.spearman:+.2f}, p = {correlation.p:.2g}"
             )
             panel.set_xlabel(metric)
+            panel.set_ylabel("change of the behaviour, points")
     axes[0].set_title("change of the behaviour, points")
     axes[0].set_xlabel("layer steered")
     axes[0].legend(frameon=False, fontsize=8)

@@ -44,12 +44,19 @@ def of_signs(estimates: list[Estimate]) -> Word:
 
 def few_pairs(found: FewPairs) -> Verdict:
     """Mean against PCA, by what their vectors do."""
-    few = {size: each for size, each in found.apart.items() if int(size) <= FEW}
+    few = [each for size, each in found.apart.items() if int(size) <= FEW]
     shown = "; ".join(f"{size} pairs {points(each)}" for size, each in found.apart.items())
+    fewest = min(each.pairs for each in found.agreements)
+    own = "; ".join(
+        f"{each.own.value:.2f} for {each.method} at `{each.position}`"
+        for each in found.agreements
+        if each.pairs == fewest and each.method in ("mean", "pca")
+    )
     return Verdict(
-        of_signs(list(few.values())),
-        "Warm answers under the mean difference minus those under PCA, in points, from the same "
-        f"pairs: {shown}.",
+        of_signs(few),
+        f"As vectors: of {fewest} pairs, the cosine with the method's own vector of many others is "
+        f"{own}. As steering: warm answers under the mean difference minus those under PCA of the "
+        f"same pairs, in points: {shown}.",
     )
 
 
