@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,6 +151,8 @@ def _judged(judge: Judge, items: Sequence[Judgeable]) -> Values:
 def open_bench(model_dir: Path, prompts: int, tell: Tell) -> Iterator[Bench]:
     """Boots the engine that serves, every block steerable; it is let go at the end."""
     # The engine's own option keeps its cache at 0.6 GiB; prompts and answers are far shorter.
-    open_engine = partial(find_engine("vllm"), max_model_len=MAX_LENGTH)
-    with open_engine(model_dir, layers=None, max_num_seqs=AT_ONCE) as engine:
+    open_vllm: Any = find_engine("vllm")
+    with open_vllm(
+        model_dir, layers=None, max_num_seqs=AT_ONCE, max_model_len=MAX_LENGTH
+    ) as engine:
         yield Bench(engine, prompts, tell)

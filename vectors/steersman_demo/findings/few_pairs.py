@@ -18,7 +18,7 @@ from steersman_vectors.vector import SteeringVector
 SIZES = (2, 4, 8, 16, 32, 64, 128)
 RESAMPLES = 30
 STEERED_SIZES = (2, 4, 8, 32, 128)
-STEERED_RESAMPLES = 4
+STEERED_RESAMPLES = 5
 VARIANCE = 0.8
 
 

@@ -34,7 +34,7 @@ def measure(model_dir: Path, tell: Tell) -> Findings:
                 "residual": (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6),
                 "token": (0.1, 0.2, 0.3, 0.45, 0.7),
             },
-            prompts=FEWER_PROMPTS, kl_prompts=KL_PROMPTS,
+            prompts=PROMPTS, kl_prompts=KL_PROMPTS,
         )  # fmt: skip
         metrics = layer_metrics.measure(
             bench, states, alphas={"prompt-last": ALPHA, "answer": 0.5}, prompts=PROMPTS

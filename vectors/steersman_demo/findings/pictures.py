@@ -103,11 +103,12 @@ def layer_sets(axes: Sequence[Axes], found: LayerSets) -> None:
 def portability(axes: Sequence[Axes], found: Portability) -> None:
     """Dose-response of every layer, and where half of the behaviour is under each scale."""
     layers = sorted({curve.layer for curve in found.curves})
+    start = Estimate(found.unsteered, found.unsteered, found.unsteered)
     for panel, scale in zip(axes, ("residual", "token"), strict=False):
         for curve in (each for each in found.curves if each.scale == scale):
             color = DEPTH(0.9 * curve.layer / max(layers))
             _line(
-                panel, curve.alphas, [_percent(e) for e in curve.warm], color,
+                panel, (0.0, *curve.alphas), [_percent(e) for e in (start, *curve.warm)], color,
                 f"layer {curve.layer}",
             )  # fmt: skip
         panel.axhline(100 * found.targets["warm"], color="#9ca3af", linestyle="--", linewidth=1)
@@ -171,6 +172,7 @@ def _draw(path: Path, panels: int, fill: Callable[[Sequence[Axes]], None]) -> No
     )  # fmt: skip
     for panel in axes.flat:
         panel.grid(axis="y", color="#f3f4f6")
+        panel.set_axisbelow(True)
         panel.spines[["top", "right"]].set_visible(False)
         panel.title.set_fontsize(11)
     fill(list(axes.flat))
@@ -190,7 +192,7 @@ def _line(
         ],
         color=color, marker="o", markersize=4, capsize=2, linewidth=1.6, elinewidth=0.8,
         label=label,
-    )  # type: ignore[arg-type]  # fmt: skip
+    )  # fmt: skip
 
 
 def _percent(estimate: Estimate) -> Estimate:

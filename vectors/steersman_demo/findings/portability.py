@@ -111,8 +111,19 @@ def measure(
             for scale, layer in keys
         },
     }  # fmt: skip
-    reachable = min(float(table.mean(axis=1).max()) for table in tables["warm"].values())
-    targets = {"warm": float(base.mean() + reachable) / 2, "kl": KL_TARGET}
+
+    def half_way(drawn: Draw = None) -> float:
+        unsteered = float(mean_at(tables["warm"]["residual", 0], drawn)[0])
+        return (unsteered + reachable(drawn)) / 2
+
+    def reachable(drawn: Draw = None) -> float:
+        return min(float(mean_at(table, drawn).max()) for table in tables["warm"].values())
+
+    # Of each draw anew: its unsteered answers are others too.
+    targets: dict[str, Callable[[Draw], float]] = {
+        "warm": half_way,
+        "kl": lambda _drawn: KL_TARGET,
+    }
     found = {
         by: _compared(
             by, _Alphas(by, states, tables[by], doses, targets[by]), states.num_layers,
@@ -125,8 +136,8 @@ def measure(
         prompts=prompts,
         kl_prompts=kl_prompts,
         unsteered=float(base.mean()),
-        reachable=reachable,
-        targets=targets,
+        reachable=reachable(),
+        targets={by: target(None) for by, target in targets.items()},
         layers={by: each[0] for by, each in found.items()},
         curves=tuple(
             Curve(
@@ -167,7 +178,7 @@ class _Alphas:
         states: States,
         tables: dict[tuple[Scale, int], Table],
         doses: dict[Scale, tuple[float, ...]],
-        target: float,
+        target: Callable[[Draw], float],
     ) -> None:
         self._by, self._states, self._tables = by, states, tables
         self._doses, self._target = doses, target
@@ -179,12 +190,18 @@ class _Alphas:
     def __call__(self, scale: Scale, layer: int, drawn: Draw = None) -> float | None:
         asked: Scale = "token" if scale == "token" else "residual"
         table = self._tables[asked, layer]
-        values = np.nanmean(table if drawn is None else table[:, drawn], axis=1)
-        target = self._target
+        values, target = mean_at(table, drawn), self._target(drawn)
         if self._by == "kl":  # grows with the square of a small dose, so its root is straight
             values, target = np.sqrt(values), target**0.5
         alpha = crossing((0.0, *self._doses[asked]), values, target)
         return None if alpha is None else alpha * self._units[scale, layer]
+
+
+def mean_at(table: Table, drawn: Draw) -> NDArray[np.float64]:
+    """`[doses]`: the mean over the drawn prompts; None: over all. NaN is left out."""
+    chosen = table if drawn is None else table[:, drawn]
+    means: NDArray[np.float64] = np.nanmean(chosen, axis=1)
+    return means
 
 
 def unit(scale: Scale, states: States, layer: int) -> float:

@@ -68,7 +68,8 @@ def ranks(values: Sequence[float] | Values) -> Values:
     array = np.asarray(values, float)
     below = (array[None, :] < array[:, None]).sum(axis=1)
     equal = (array[None, :] == array[:, None]).sum(axis=1)
-    return below + (equal - 1) / 2
+    found: Values = below + (equal - 1) / 2
+    return found
 
 
 def spearman(a: Sequence[float] | Values, b: Sequence[float] | Values) -> float:
@@ -101,4 +102,5 @@ def grouped_spearman(
 def _standardised(values: Values) -> Values:
     centred = values - values.mean()
     size = float(np.linalg.norm(centred))
-    return centred / size if size > 0 else centred
+    scaled: Values = centred / size if size > 0 else centred
+    return scaled
