@@ -101,7 +101,7 @@ def few_pairs(found: FewPairs) -> str:
         f"`{found.position}`, layer {found.layer}, added norm {found.alpha:g} of the residual "
         f"norm; {found.steered_resamples} resamples, {found.prompts} held-out prompts; "
         f"unsteered, {100 * found.unsteered:.0f}% of the answers are warm. Intervals are over "
-        "resamples.",
+        "resamples, on the same prompts and draws.",
         _table(("method", "pairs", "warm %", "facts right %", "degenerate %"), effects),
         "Components that hold 80% of what the pairs' differences vary by: "
         + ", ".join(f"{count} at `{position}`" for position, count in found.components.items())
