@@ -114,6 +114,10 @@ demo-model: installed ## Train the demo model and make its vectors anew (half an
 demo-intents: installed ## Train the demo's intent classifier anew and write its figures into docs/intents.md
 	$(BIN)/python -m steersman_demo.intents.make
 
+.PHONY: demo-findings
+demo-findings: installed ## Try findings of practice on the demo model (a quarter of an hour) and write docs/findings.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m steersman_demo.findings $(ARGS)
+
 .PHONY: demo-quality
 demo-quality: installed ## Measure the detectors of degenerate answers and write their figures into docs/quality.md
 	$(BIN)/python -m steersman_demo.quality
