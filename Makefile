@@ -106,9 +106,13 @@ clean: ## Remove .venv, builds and caches; the demo's data stay
 ##@ Demo model
 
 .PHONY: demo-model
-demo-model: installed ## Train the demo model and make its vectors anew (half an hour)
+demo-model: installed ## Train the demo model and make its vectors anew (an hour)
 	$(BIN)/python -m steersman_demo.train --out vectors/demo-model
-	$(BIN)/python -m steersman_demo.make_vectors --model vectors/demo-model --out vectors/library
+	$(MAKE) demo-vectors
+
+.PHONY: demo-vectors
+demo-vectors: installed ## Make vectors/library anew by steersman's own commands, and the README's tables of it (half an hour)
+	$(BIN)/python -m steersman_demo.make_vectors $(ARGS)
 
 .PHONY: demo-intents
 demo-intents: installed ## Train the demo's intent classifier anew and write its figures into docs/intents.md
@@ -121,10 +125,6 @@ demo-findings: installed ## Try findings of practice on the demo model (a quarte
 .PHONY: demo-quality
 demo-quality: installed ## Measure the detectors of degenerate answers and write their figures into docs/quality.md
 	$(BIN)/python -m steersman_demo.quality
-
-.PHONY: demo-report
-demo-report: installed ## Measure the demo vectors: effect, facts kept, degenerate answers
-	$(BIN)/python -m steersman_demo.report
 
 # .venv as the lock files and pyproject.toml say; does nothing when they have not changed.
 .PHONY: installed

@@ -48,10 +48,10 @@ TURNS = (
     "I do not want to live any more.",
 )
 FLAG = "empathy-dose"
-VARIANTS = {"mild": 0.3, "control": 0.0, "strong": 1.0}
+VARIANTS = {"mild": 0.15, "control": 0.0, "strong": 0.5}
 UNBOUNDED = "empathy-unbounded"
 """The demo's vector with a card that lets a request name far too much of it."""
-TOO_MUCH = 6.0
+TOO_MUCH = 3.2
 RETIRED = "seasonal"
 """A tenant's default, retired: it is served unsteered."""
 BACKOFF = {"max_degenerate_rate": 0.05, "window_s": 60, "cooldown_s": 45}
@@ -264,7 +264,7 @@ def chosen(tenant: str, draws: random.Random) -> object:
         return None
     if tenant == "toomuch":
         if luck < 0.3:
-            return {"vectors": {UNBOUNDED: 1.0}}
+            return {"vectors": {UNBOUNDED: 0.5}}
         return {"vectors": {UNBOUNDED: TOO_MUCH}, "schedule": {"kind": "constant"}}
     if luck < 0.1:
         return False

@@ -86,8 +86,8 @@ def test_the_readmes_offline_code_works(tmp_path):
         timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    answers = re.findall(r"^(0\.0|1\.0) (.*)$", done.stdout, re.MULTILINE)  # vLLM prints there too
-    assert [alpha for alpha, _ in answers] == ["0.0", "1.0"], done.stdout
+    answers = re.findall(r"^(0\.0|0\.5) (.*)$", done.stdout, re.MULTILINE)  # vLLM prints there too
+    assert [alpha for alpha, _ in answers] == ["0.0", "0.5"], done.stdout
     steered = answers[1][1]
     assert judge.tone(steered) == "warm", steered
     assert not judge.is_degenerate(steered, "stop"), steered

@@ -77,7 +77,7 @@ def test_the_demo_gets_its_dial_and_is_asked_nothing_twice(engine, tmp_path):
         vector=library("empathy"),
         model=engine.fingerprint,
         space=Space(
-            (LayerSet("own", None),), (0.5, 1.0), gates_of(LOOSE, facts=True, unsafe=False), 0
+            (LayerSet("own", None),), (0.25, 0.5), gates_of(LOOSE, facts=True, unsafe=False), 0
         ),
         prompts=split({"prompts": asked(40)}),
         behaviour="warm",

@@ -50,16 +50,3 @@ def score(prompts: Sequence[Prompt], answers: Sequence[Answer]) -> Scores:
             [judge.is_degenerate(answer.text, answer.finish_reason) for _, answer in pairs]
         ),
     )
-
-
-def paired_difference(
-    prompts: Sequence[Prompt], before: Sequence[Answer], after: Sequence[Answer]
-) -> Figure:
-    """Change in the share of right facts, prompt by prompt."""
-    return mean_of(
-        [
-            float(judge.facts_right(b.text, prompt.truth))
-            - float(judge.facts_right(a.text, prompt.truth))
-            for prompt, a, b in zip(prompts, before, after, strict=True)
-        ]
-    )

@@ -1,102 +1,158 @@
-"""Make the shipped vectors from the demo model; `steersman_demo.report` adds the evidence.
+"""Make the shipped vectors, as anybody makes theirs: `python -m steersman_demo.make_vectors`.
 
-`python -m steersman_demo.make_vectors --model vectors/demo-model --out vectors/library`.
+Runs these commands in the repository's root and shows each; `steersman vectors COMMAND --help` and
+docs/ say what their options mean.
+
+1. `vectors extract`: a direction at every layer, out of pairs of prompts.
+2. `vectors calibrate`: the layers, the presets, the cap, with their evidence.
+3. `vectors calibrate --with`: which presets of the two go together.
+4. `vectors report`: a page and a card to read.
+
+Then the vectors go to `vectors/library`, and their figures to the README. Ended at any moment, it
+goes on where it was; with nothing in `--work`, the same bytes come out on the same machine.
 """
 
 import argparse
-import hashlib
-import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from pydantic import JsonValue
-from torch import Tensor
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from steersman_demo import readme_table, vector_data
+from steersman_demo.library import NAMES, save
+from steersman_vectors.formats import native
 
-from steersman_demo.directions import (
-    CONTRASTS,
-    Chat,
-    centred_difference,
-    contrast_chats,
-    last_token_states,
-)
-from steersman_demo.library import save
-from steersman_demo.presets import DOSES
-from steersman_vectors.card import Preset
-from steersman_vectors.fingerprint import fingerprint
-from steersman_vectors.vector import SteeringVector, from_differences
+MODEL = "vectors/demo-model"
 
-PAIRS = 600
-"""Conversations, each read under both system prompts."""
+JUDGE_OF_TONE = "python:steersman_demo.judges:warm"
+JUDGE_OF_FORM = "python:steersman_demo.judges:off_corpus"
 
 
-def make_vector(name: str, model_dir: Path) -> SteeringVector:
-    """The vector `name` of the model: mean difference between its two system-prompt styles."""
-    torch.set_num_threads(2)
-    tokenizer = AutoTokenizer.from_pretrained(model_dir)
-    model = AutoModelForCausalLM.from_pretrained(model_dir, dtype=torch.float32).eval()
-    toward, away = contrast_chats(name, PAIRS)
-    states = [last_token_states(model, tokenizer, chats) for chats in (toward, away)]
-    dose = DOSES[name]
-    return from_differences(
-        {
-            layer: centred_difference(states[0][layer], states[1][layer]).numpy()
-            for layer in dose.layers
-        },
-        name=name,
-        scale="raw",
-        residual_norms={
-            layer: float(torch.cat([side[layer] for side in states]).norm(dim=-1).mean())
-            for layer in dose.layers
-        },
-        fingerprint=fingerprint(model_dir).digest,
-        description=dose.description,
-        method="mean-centred difference of contrasting system prompts at the last prompt token",
-        data_hash=_hash({"toward": toward, "away": away}),
-        chat_template_hash=_hash(tokenizer.chat_template),
-        license="Apache-2.0",
-        scope="assistant",
-        schedule=dose.schedule,
-        alpha_max=dose.alpha_max,
-        quality={str(layer): _quality(states[0][layer], states[1][layer]) for layer in dose.layers},
-        presets={preset: Preset(alpha=alpha) for preset, alpha in dose.alphas.items()},
-        recipe={"command": "python -m steersman_demo.make_vectors", "pairs": PAIRS, "seed": 0},
+@dataclass(frozen=True)
+class Made:
+    """What a vector is for, and what measures that."""
+
+    description: str
+    judge: tuple[str, ...]
+    """With the way that its number is to go, where the judge does not say which is good."""
+    also: tuple[str, ...]
+    baseline: str
+    """A system prompt that asks for the same."""
+
+
+MADE = {
+    "empathy": Made(
+        "Warm against cold: sympathy and personal address, or official wording.",
+        judge=("--judge", JUDGE_OF_TONE),
+        also=("--also", "length", "--also", JUDGE_OF_FORM),
+        baseline="Be warm and kind.",
+    ),
+    "concise": Made(
+        "Short against long answers with the same facts.",
+        judge=("--judge", "length", "--toward", "lower"),
+        also=("--also", JUDGE_OF_TONE, "--also", JUDGE_OF_FORM),
+        baseline="Be concise.",
+    ),
+}
+
+# The model decides on the header token how it will answer, and there alone the vectors act: on the
+# tokens after it a delta only costs facts.
+SCHEDULE = '{"kind": "linear", "tokens": 1}'
+# As `steersman serve` answers where a request names none: the demo model's generation_config.
+TEMPERATURE = "0.8"
+
+
+def making(work: Path) -> Iterator[tuple[str, ...]]:
+    """Yields the arguments of `steersman` that make the vectors, command by command."""
+    data = work / "data"
+    for name, made in MADE.items():
+        yield (
+            *("vectors", "extract", "--model", MODEL, "--pairs", f"{data / name}.pairs.jsonl"),
+            # Pairs of prompts, not of answers: read at the last token before an answer begins.
+            *("--positions", "prompt-last"),
+            # Every pair: calibration has prompts of its own, in phrasings that no pair has.
+            *("--split", "none"),
+            *("--dtype", "float32"),
+            *("--name", name, "--description", made.description, "--license", "Apache-2.0"),
+            # A folder that is not there: no registry, so no other vectors to compare with.
+            *("--data-dir", str(work / "no-registry")),
+            *("--out", f"{work / name}.safetensors", "--force"),
+        )
+    # At this temperature facts and refusals come and go by chance, and so few prompts can decide no
+    # finer bounds than these; 5 points would take four times as many.
+    bounds = ("--max-facts-drop", "0.08", "--max-unsafe-drop", "0.1")
+    for name, made in MADE.items():
+        yield (
+            *("vectors", "calibrate", f"{work / name}.safetensors", "--model", MODEL),
+            *("--prompts", str(data / "prompts.jsonl"), "--heldout", str(data / "heldout.jsonl")),
+            *("--unsafe", str(data / "unsafe.jsonl"), *bounds, "--temperature", TEMPERATURE),
+            *made.judge,
+            *made.also,
+            # The block that `extract` says to try first, and the rule's.
+            *("--layers", "2", "--layers", "single"),
+            *("--alphas", "0.15,0.4,1.0", "--halvings", "0"),
+            *("--schedule", SCHEDULE),
+            *("--baseline-prompt", made.baseline),
+            *("--out", f"{work / name}-dial.safetensors"),
+        )
+    yield (
+        *("vectors", "calibrate", str(work / "empathy-dial.safetensors")),
+        *("--with", str(work / "concise-dial.safetensors"), "--model", MODEL),
+        *("--prompts", str(data / "joint.jsonl"), *bounds, "--temperature", TEMPERATURE),
+        *MADE["empathy"].judge,
+        *("--with-judge", "length", "--with-toward", "lower", "--also", JUDGE_OF_FORM),
+        *("--out", str(work / "empathy-joint.safetensors")),
+        *("--with-out", str(work / "concise-joint.safetensors")),
     )
 
 
-def _quality(toward: Tensor, away: Tensor) -> dict[str, JsonValue]:
-    """Figures about the pairs at one layer; `toward`, `away` are fp32 `[pairs, hidden]`."""
-    differences = toward - away
-    unit = differences / differences.norm(dim=-1, keepdim=True)
-    half = len(differences) // 2
-    first, second = differences[:half].mean(0), differences[half:].mean(0)
-    direction = differences.mean(0)
-    middle = (toward.mean(0) + away.mean(0)) @ direction / 2
-    right = (
-        (toward @ direction > middle).float().mean() + (away @ direction < middle).float().mean()
-    ) / 2
-    return {
-        "consistency": round(float((unit @ unit.T).mean()), 4),
-        "split_half_cosine": round(float(torch.cosine_similarity(first, second, dim=0)), 4),
-        "separation_accuracy": round(float(right), 4),
-    }
+def reporting(work: Path, reports: Path) -> Iterator[tuple[str, ...]]:
+    """Yields those that write a page and a card of each."""
+    for name in MADE:
+        yield (
+            *("vectors", "report", f"{work / name}-joint.safetensors"),
+            *("--extracted", f"{work / name}.safetensors"),
+            *("--calibration", f"{work / name}-dial.calibration.json"),
+            *("--out", f"{reports / name}.html", "--card", f"{reports / name}.md"),
+        )
 
 
-def _hash(value: list[Chat] | dict[str, list[Chat]] | str) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+def shown(command: Sequence[str]) -> str:
+    """The command as one types it."""
+    return shlex.join(["steersman", *command])
+
+
+def run(command: Sequence[str]) -> None:
+    """Show the command and run it; raises `subprocess.CalledProcessError` where it fails."""
+    print(f"\n$ {shown(command)}", flush=True)
+    # In one process vLLM meets the requests in the same order each time, so the sums of a batch,
+    # and with them the answers, are the same to the last bit.
+    environment = {**os.environ, "VLLM_ENABLE_V1_MULTIPROCESSING": "0"}
+    program = Path(sys.executable).with_name("steersman")
+    subprocess.run([program, *command], env=environment, check=True)
 
 
 def main() -> None:
-    """Parse the command line and write `OUT/NAME/vector.safetensors`, and its card to read."""
+    """Parse the command line, make the vectors, write them down."""
     parser = argparse.ArgumentParser(prog="python -m steersman_demo.make_vectors")
-    parser.add_argument("--model", type=Path, required=True, help="the trained demo model")
-    parser.add_argument("--out", type=Path, required=True, help="the vector library")
+    parser.add_argument("--work", type=Path, default=Path(".demo-vectors"), help="files on the way")
+    parser.add_argument("--library", type=Path, default=Path("vectors/library"))
+    parser.add_argument("--reports", type=Path, default=Path("docs/demo-vectors"))
+    parser.add_argument("--readme", type=Path, default=Path("README.md"))
     args = parser.parse_args()
-    for name in CONTRASTS:
-        vector = make_vector(name, args.model)
-        digest = save(vector, args.out)
-        print(f"{name}: layers {vector.layers}, {digest}", flush=True)
+    vector_data.write(args.work / "data")
+    for command in making(args.work):
+        run(command)
+    args.reports.mkdir(parents=True, exist_ok=True)
+    for command in reporting(args.work, args.reports):
+        run(command)
+    made = [native.load(args.work / f"{name}-joint.safetensors") for name in NAMES]
+    for vector in made:
+        print(f"{vector.card.name}: {save(vector, args.library)}", flush=True)
+    readme_table.write(args.readme, [vector.card for vector in made])
 
 
 if __name__ == "__main__":

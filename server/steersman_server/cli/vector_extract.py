@@ -113,6 +113,12 @@ def register(vectors: typer.Typer) -> None:
         name: Annotated[
             str | None, typer.Option(help="The vector's name. Default: that of the file.")
         ] = None,
+        description: Annotated[
+            str, typer.Option(metavar="TEXT", help="What the vector is for; on its card.")
+        ] = "",
+        license_name: Annotated[
+            str, typer.Option("--license", metavar="TEXT", help="Of the vector; on its card.")
+        ] = "",
         scale: Annotated[
             ScaleOption, typer.Option(help="What alpha 1 adds.")
         ] = ScaleOption.RESIDUAL,
@@ -187,6 +193,8 @@ def register(vectors: typer.Typer) -> None:
             options=inputs.options_of(seed, probe_c),
             skip_too_long=skip_too_long,
             measured=metrics,
+            description=description,
+            license=license_name,
             command=shlex.join(["steersman", *sys.argv[1:]]),
             data=inputs.data_of(pairs, negative),
             shares=astuple(split_shares),

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[3]
 MAKEFILE = (ROOT / "Makefile").read_text()
 PROMISED = {
     *("help", "setup", "lock", "check", "test", "test-gpu", "bench", "bench-gpu"),
-    *("demo", "demo-model", "demo-report", "docker-check", "clean"),
+    *("demo", "demo-model", "demo-vectors", "docker-check", "clean"),
 }
 INTERNAL = {"installed"}
 

@@ -6,6 +6,7 @@ Truth is the demo's own judge, which knows every word that the corpus can say.
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from steersman_demo import heldout, judge
@@ -16,7 +17,7 @@ from steersman_vectors.schedule import CONSTANT, AnySchedule
 from steersman_vectors.vector import SteeringVector, from_differences
 
 ALPHAS = (-4.0, 1.0, 2.0, 4.0, 8.0, 16.0)
-"""The shipped vectors' `alpha_max` is 2."""
+"""In halves of the raw difference: 1 is about what the shipped vectors add at `strong`."""
 LAYERS = (1, 2, 4)
 UNSTEERED_ANSWERS = 84
 ANSWERS = 12
@@ -78,21 +79,33 @@ Answered = tuple[str, str, str]
 def _configurations(
     model: object, tokenizer: object, library: Path
 ) -> Iterator[tuple[SteeringVector, int, str, AnySchedule, float]]:
-    from steersman_demo.library import load_all
+    from steersman_demo.library import NAMES, load
 
-    for shipped in load_all(library):
+    for shipped in (load(library, name) for name in NAMES):
         for layer in LAYERS:
             own = layer in shipped.layers
-            vector = shipped if own else _at_layer(shipped.card.name, layer, model, tokenizer)
+            made = _shipped_at if own else partial(_at_layer, model, tokenizer)
+            vector = made(shipped, layer)
             for name, schedule in (("header", shipped.card.schedule), ("constant", CONSTANT)):
                 for alpha in ALPHAS:
                     yield vector, layer, name, schedule or CONSTANT, alpha
 
 
-def _at_layer(name: str, layer: int, model: object, tokenizer: object) -> SteeringVector:
-    """The direction of the same contrast at another block, as `make_vectors` makes it."""
+def _shipped_at(shipped: SteeringVector, layer: int) -> SteeringVector:
+    """The shipped direction at that block, from the centre to the behaviour."""
+    raw_norm = shipped.card.layers[layer].raw_norm
+    assert raw_norm is not None, "`extract` measures it"
+    half = raw_norm / 2 * shipped.directions[layer]
+    return from_differences({layer: half}, name=shipped.card.name, scale="raw")
+
+
+def _at_layer(
+    model: object, tokenizer: object, shipped: SteeringVector, layer: int
+) -> SteeringVector:
+    """The direction of the same contrast at another block."""
     from steersman_demo.directions import centred_difference, contrast_chats, last_token_states
 
+    name = shipped.card.name
     toward, away = (
         last_token_states(model, tokenizer, chats)[layer]  # type: ignore[arg-type]
         for chats in contrast_chats(name, PAIRS)

@@ -24,7 +24,7 @@ def block(answers: Sequence[Steered]) -> str:
         "### Over-steered answers of the demo model",
         f"{len(answers)} answers, sampled at temperature 0.8 with fixed seeds: unsteered, and "
         "steered by two vectors, each at three layers, on the header token alone and on every "
-        "token (the shipped vectors act on the header, and their `alpha_max` is 2). The truth is "
+        "token (the shipped vectors act on the header). The truth is "
         "the demo's own judge, which the detectors know nothing of: a word that the corpus lacks, "
         "a loop by its stricter measure, or no end. Bounds were chosen while reading the misses "
         "of the groups marked so; the others were not read.",

@@ -40,6 +40,9 @@ class Order:
     skip_too_long: bool = False
     measured: bool = True
     """Whether the layer metrics are computed."""
+    description: str = ""
+    """What the vector is for; with `license`, what people are told on the card."""
+    license: str = ""
     command: str = ""
     """What makes the vector again, for the card."""
     data: Mapping[str, DataFile] = field(default_factory=dict)

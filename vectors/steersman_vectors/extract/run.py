@@ -90,6 +90,8 @@ def extract(
         scale=order.scale,
         residual_norms=found.residual_norms,
         fingerprint=digest,
+        description=order.description,
+        license=order.license,
         method=card_fields.method_line(order),
         data_hash=order.contrast.data_hash,
         chat_template_hash=tokenizer.template_hash,

@@ -39,6 +39,7 @@ def pairs(tmp_path: Path) -> Path:
 def test_for_programs(run: Run, model: Path, pairs: Path, tmp_path: Path) -> None:
     out = tmp_path / "kind.safetensors"
     options = ["--positions", "answer", "--layers", "sparse:2", "--scale", "token", "--json"]
+    options += ["--description", "Kind, or curt.", "--license", "Apache-2.0"]
     args = ("--model", model, "--pairs", pairs, "--out", out, "--split", "none")
     done = run("vectors", "extract", *args, *options)
     assert done.returncode == 0, done.stderr
@@ -50,6 +51,7 @@ def test_for_programs(run: Run, model: Path, pairs: Path, tmp_path: Path) -> Non
         "token",
         HIDDEN,
     )
+    assert (vector.card.description, vector.card.license) == ("Kind, or curt.", "Apache-2.0")
     assert told["layers"] == list(vector.layers) == [2, 3]
     assert told["positive"] == told["negative"] == 6
     assert told["tokens"] > told["resumed_tokens"] == 0
