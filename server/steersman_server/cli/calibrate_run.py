@@ -12,6 +12,7 @@ from steersman_vectors.errors import CallerError
 from .calibrate_options import Asked, Planned, plan
 from .output import print_note
 from .progress import SpeedColumn, counting
+from .values import check_apart, refused
 
 if TYPE_CHECKING:
     from steersman_vectors.calibrate.record import Calibration
@@ -30,6 +31,19 @@ class Done:
     """Of the vector that was written."""
 
 
+def check_out(asked: Asked, out: Path) -> None:
+    """Returns where what is written replaces nothing that is read; raises `CallerError`.
+
+    An earlier outcome of the same command may be there: that is how it goes on.
+    """
+    if out.is_dir():
+        raise refused("--out", out, "a file, not a folder")
+    check_apart(
+        {"--out": out, "--out (its record)": out.with_suffix(".calibration.json")},
+        (asked.vector, asked.prompts, asked.heldout, asked.facts, asked.unsafe),
+    )
+
+
 def run(asked: Asked, out: Path, *, engine: str, at_once: int) -> Done:
     """Returns what was found, after vector and record are written.
 
@@ -42,13 +56,7 @@ def run(asked: Asked, out: Path, *, engine: str, at_once: int) -> Done:
 
     from .calibrate_views import bound_line
 
-    if out.resolve() == asked.vector.resolve():
-        raise CallerError(
-            f"--out {out} is the vector itself; choose another file, so that it can be calibrated "
-            "again",
-            code="path_unusable",
-            param="out",
-        )
+    check_out(asked, out)
     planned = plan(asked)
     print_note(bound_line(planned.order))
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")  # read when vLLM is imported

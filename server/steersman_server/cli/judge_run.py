@@ -41,6 +41,7 @@ from steersman_vectors.sweep.results import Results, read_results
 from .output import print_warning
 from .progress import SpeedColumn, counting, fingerprint_of
 from .readout_judges import ReadOuts, read_outs_of
+from .values import check_apart
 
 BY_ENGINE = ("nll", "kl")
 WITH_ARGUMENT = (
@@ -91,6 +92,7 @@ def run(asked: Asked, out: Path | None, compare: Path | None) -> Judged:
 
     Raises `SteersmanError`; what was said until then is written, and a warning says so.
     """
+    check_apart({"--out": out}, (asked.results, compare, *asked.vectors))
     results = read_results(asked.results)
     others = None if compare is None else read_scores(compare)
     questions = _questions(asked, results)

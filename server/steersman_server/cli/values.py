@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,25 @@ def check_new(option: str, path: Path, *, force: bool, expected: str = "a new fi
             code="file_exists",
             param=option.lstrip("-"),
         )
+
+
+def check_apart(written: Mapping[str, Path | None], read: Iterable[Path | None]) -> None:
+    """Returns where no file that is written is read too, or written twice, whatever its name.
+
+    written: by option. Raises `CallerError(path_unusable)`, before anything is lost.
+    """
+    taken = {path.resolve() for path in read if path is not None}
+    for option, path in written.items():
+        if path is None:
+            continue
+        if path.resolve() in taken:
+            raise CallerError(
+                f"{option}: {path} is given to this command already, and would be lost. Choose "
+                "another file",
+                code="path_unusable",
+                param=option.lstrip("-"),
+            )
+        taken.add(path.resolve())
 
 
 def refused(option: str, got: object, expected: str) -> CallerError:

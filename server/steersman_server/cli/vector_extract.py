@@ -174,8 +174,10 @@ def register(vectors: typer.Typer) -> None:
         from . import extract_views
         from .pairs import parse_shares
         from .registry_access import Where
+        from .values import check_apart
 
         inputs.check_out(out, force=force)
+        check_apart({"--out": out}, (pairs, negative))
         read = inputs.read(pairs, negative, near=not keep_near)
         split_shares = parse_shares(shares)
         order = Order(

@@ -79,6 +79,10 @@ def register(vectors: typer.Typer) -> None:
         from steersman_vectors.report.page import page
         from steersman_vectors.report.write import write
 
+        from .values import check_apart
+
+        check_apart({"--out": out, "--card": card}, (file, calibration, sweep, scores, extracted))
+
         contents = gather(
             file, calibration=calibration, sweep=sweep, scores=scores, extracted=extracted
         )

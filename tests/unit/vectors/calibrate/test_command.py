@@ -242,3 +242,14 @@ def test_a_read_out_stands_beside_the_behaviour(
     step = native.load(given / "d.safetensors").card.recipe["calibration"]
     assert step["options"]["also"] == ["readout@1:${also.0}"]
     assert Path(step["data"]["also.0"]["path"]).name == "tiny.safetensors"
+
+
+@pytest.mark.parametrize("lost", ["warmth.safetensors", "prompts.jsonl", "more"])
+@pytest.mark.parametrize("dry", [True, False])
+def test_what_is_given_is_never_replaced(run: Run, given: Path, lost: str, dry: bool) -> None:
+    path = given / lost
+    before = path.read_bytes() if path.is_file() else None
+    done = calibrate(run, given, "warmth", lost, *(["--dry-run"] if dry else []))
+    assert done.returncode == 3
+    assert "--out: " in done.stderr
+    assert (path.read_bytes() if path.is_file() else None) == before

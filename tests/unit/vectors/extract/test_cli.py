@@ -142,3 +142,14 @@ def test_out_is_looked_at_before_any_work(
     assert "not a folder" in run(*args, tmp_path).stderr
     assert run(*args, tmp_path / "v.safetensors", "--force", "--no-metrics").returncode == 0
     assert native.loads((tmp_path / "v.safetensors").read_bytes()).card.quality == {}
+
+
+def test_the_pairs_are_not_replaced_by_the_vector(
+    run: Run, model: Path, pairs: Path, tmp_path: Path
+) -> None:
+    before = pairs.read_bytes()
+    args = ("--model", model, "--pairs", pairs, "--out", pairs, "--split", "none")
+    done = run("vectors", "extract", *args, "--force")
+    assert done.returncode == 3
+    assert "path_unusable" in done.stderr
+    assert pairs.read_bytes() == before

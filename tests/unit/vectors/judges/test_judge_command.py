@@ -214,3 +214,11 @@ def test_other_files_are_no_sweep(run: Run, tmp_path: Path) -> None:
     done = run("judge", tmp_path / "none.jsonl", "--judge", "length")
     assert done.returncode == 3
     assert "results_not_found" in done.stderr
+
+
+def test_scores_never_replace_the_answers(run: Run, sweep: Path) -> None:
+    before = sweep.read_bytes()
+    done = run("judge", sweep, "--judge", "degenerate", "--out", sweep)
+    assert done.returncode == 3
+    assert "path_unusable" in done.stderr
+    assert sweep.read_bytes() == before

@@ -102,3 +102,28 @@ def test_a_sweep_and_its_scores(run: Run, tmp_path: Path) -> None:
     answers = list(found["Answers along the dial"].iter("li"))
     assert len(answers) == 9
     assert len(of_class(found["Answers along the dial"], "broken")) == 3
+
+
+@pytest.mark.parametrize("lost", ["--out", "--card"])
+def test_no_option_writes_over_the_vector(run: Run, tmp_path: Path, lost: str) -> None:
+    """The vector, read an instant before, was replaced by a page about it."""
+    arguments = samples.write(tmp_path, samples.vector(), None)
+    vector = Path(arguments[0])
+    before = vector.read_bytes()
+    page_file = tmp_path / "r.html"
+    named = {"--out": page_file, "--card": tmp_path / "c.md", lost: vector}
+    options = [each for option, path in named.items() for each in (option, path)]
+    done = run("vectors", "report", *arguments, *options)
+    assert done.returncode == 3
+    assert f"{lost}: " in done.stderr
+    assert "path_unusable" in done.stderr
+    assert vector.read_bytes() == before
+    assert not page_file.exists()
+
+
+def test_page_and_card_are_two_files(run: Run, tmp_path: Path) -> None:
+    arguments = samples.write(tmp_path, samples.vector(), None)
+    out = tmp_path / "r.html"
+    done = run("vectors", "report", *arguments, "--out", out, "--card", out)
+    assert done.returncode == 3
+    assert "path_unusable" in done.stderr
