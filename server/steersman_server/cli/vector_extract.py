@@ -147,7 +147,9 @@ def register(vectors: typer.Typer) -> None:
             str,
             typer.Option(help="Of method probe: scikit-learn's C, or cv. Default: 1 / hidden."),
         ] = "auto",
-        seed: Annotated[int, typer.Option(help="Of splits, folds and random labellings.")] = 0,
+        seed: Annotated[
+            int, typer.Option(min=0, help="Of splits, folds and random labellings.")
+        ] = 0,
         workdir: Annotated[
             Path | None,
             typer.Option(

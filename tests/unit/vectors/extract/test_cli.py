@@ -153,3 +153,14 @@ def test_the_pairs_are_not_replaced_by_the_vector(
     assert done.returncode == 3
     assert "path_unusable" in done.stderr
     assert pairs.read_bytes() == before
+
+
+def test_a_seed_below_0_is_refused_before_the_model_is_read(
+    run: Run, model: Path, pairs: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "kind.safetensors"
+    args = ("--model", model, "--pairs", pairs, "--out", out, "--split", "none")
+    done = run("vectors", "extract", *args, "--seed", "-1")
+    assert done.returncode == 2, done.stderr
+    assert "--seed" in done.stderr
+    assert "Traceback" not in done.stderr
