@@ -34,5 +34,6 @@ def _at(a: SteeringVector, b: SteeringVector, layer_idx: int) -> LayerComparison
     cosine = None
     if norm_a is not None and norm_b is not None and a.card.hidden_size == b.card.hidden_size:
         wide_a, wide_b = (v.directions[layer_idx].astype(np.float64) for v in (a, b))
-        cosine = float(wide_a @ wide_b / (np.linalg.norm(wide_a) * np.linalg.norm(wide_b)))
+        found = float(wide_a @ wide_b / (np.linalg.norm(wide_a) * np.linalg.norm(wide_b)))
+        cosine = min(1.0, max(-1.0, found))  # rounding leads past the ends
     return LayerComparison(layer_idx, cosine, norm_a, norm_b)
