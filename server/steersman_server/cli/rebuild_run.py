@@ -77,6 +77,9 @@ def rebuild(old: Old, task: Task, out: Path | None, workdir: Path) -> Rebuilt:
     paths = write_files(_named(old), workdir / "data", force=True)
     made = extracted = _extracted(old, task, paths, workdir)
     notes = list(old.notes)
+    if old.entry.retired is not None:
+        why = f": {printable(old.entry.retired.reason)}" if old.entry.retired.reason else ""
+        notes.append(f"{old.entry} is retired{why}; so look before you use what was made of it")
     record: bytes | None = None
     if old.recipe.calibration is not None:
         made, record = _calibrated(old.recipe.calibration, task, made, paths, workdir)

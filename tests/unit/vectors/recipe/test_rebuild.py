@@ -350,3 +350,12 @@ def test_a_name_from_elsewhere_names_a_file_in_its_folder(name: str) -> None:
     assert safe_name(safe) == safe
     if name.isalnum() and len(name) < 25:
         assert safe == name
+
+
+def test_a_retired_version_is_made_again_with_a_warning(
+    run: Run, models: tuple[Path, Path], made: Path
+) -> None:
+    answer(run, "push", made)
+    assert run("vectors", "retire", "kind@1", "--reason", "rude").returncode == 0
+    (one,) = answer(run, "rebuild", "kind", "--model", models[1])["rebuilt"]
+    assert any("kind@1 is retired: rude" in note for note in one["notes"])
