@@ -73,7 +73,9 @@ def register(vectors: typer.Typer) -> None:
             Path | None, typer.Option(help="Write the answers as Parquet too, in the end.")
         ] = None,
         engine: Annotated[str, typer.Option(help="Which installed engine answers.")] = "vllm",
-        at_once: Annotated[int, typer.Option(help="Answers that the engine gives at once.")] = 128,
+        at_once: Annotated[
+            int, typer.Option(min=1, help="Answers that the engine gives at once.")
+        ] = 128,
         as_json: Json = False,
     ) -> None:
         from . import sweep_run, sweep_views

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -17,6 +16,7 @@ from pydantic import TypeAdapter
 from ..card import Scope
 from ..errors import CallerError
 from ..fingerprint import digest_of
+from ..plan import MAX_ALPHA
 from ..schedule import CONSTANT, AnySchedule
 from .prompts import SweepPrompt
 
@@ -128,8 +128,11 @@ def check(grid: Grid) -> Grid:
             raise _invalid(f"{what}: got none, expected at least one")
         if len(set(values)) != len(values):
             raise _invalid(f"{what}: got one twice in {list(values)[:20]}; name each once")
-    if not all(isfinite(alpha) for alpha in grid.alphas):
-        raise _invalid(f"--alphas: got {list(grid.alphas)}, expected finite numbers")
+    if not all(abs(alpha) <= MAX_ALPHA for alpha in grid.alphas):
+        raise _invalid(
+            f"--alphas: got {list(grid.alphas)}, expected finite numbers from {-MAX_ALPHA:g} to "
+            f"{MAX_ALPHA:g}"
+        )
     if grid.samples < 1 or grid.max_tokens < 1 or not grid.temperature >= 0.0:
         raise _invalid("--samples and --max-tokens must be at least 1, --temperature at least 0")
     if grid.samples > 1 and grid.temperature == 0.0:

@@ -93,6 +93,7 @@ def test_what_is_wrong_is_said_before_an_engine_is_looked_for(asked, tmp_path, r
         ([other], "vector_model_mismatch"),
         ([small], "hidden_size_mismatch"),
         ([asked[2]], "invalid_grid"),
+        (["--alphas", "0,1e30"], "invalid_grid"),
         (["--engine", "no-such-engine"], "unknown_engine"),
     ):
         done = run(*asked, *more, *out, "--json")
@@ -140,3 +141,11 @@ def test_a_stopped_sweep_says_how_to_go_on(asked, tmp_path):
     *_, said = parts(Swept(tmp_path / "o.jsonl", results, 3, 1.5, interrupted=True))
     assert said.startswith("stopped: 3 of 10 answers are in")
     assert "Run the same command again" in said
+
+
+@pytest.mark.parametrize("count", ["0", "-3"])
+def test_no_answers_at_once_is_a_wrong_option(asked, tmp_path, run: Run, count: str):
+    done = run(*asked, "--out", tmp_path / "o.jsonl", "--at-once", count)
+    assert done.returncode == 2
+    assert "--at-once" in done.stderr
+    assert not (tmp_path / "o.jsonl").exists()

@@ -141,6 +141,7 @@ def test_the_reference_size() -> None:
         ({"alphas": (0.1, 0.1)}, "--alphas: got one twice"),
         ({"alphas": (0.0, -0.0)}, "--alphas: got one twice"),
         ({"alphas": (float("nan"),)}, "finite"),
+        ({"alphas": (0.1, -1e7)}, "from -1e\\+06 to 1e\\+06"),
         ({"samples": 0}, "at least 1"),
         ({"max_tokens": 0}, "at least 1"),
         ({"temperature": -1.0}, "at least 0"),
