@@ -34,6 +34,7 @@ MINIATURE = replace(
 )
 
 
+@pytest.mark.soak  # three minutes
 @pytest.mark.engine
 def test_every_case_is_measured_and_has_its_line(tmp_path, monkeypatch):
     monkeypatch.setattr(pages, "OUT", tmp_path)

@@ -134,7 +134,12 @@ def test_a_port_in_use_is_named(server, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("engines", "how"), [(1, signal.SIGTERM), (2, signal.SIGTERM), (2, signal.SIGKILL)]
+    ("engines", "how"),
+    [
+        (1, signal.SIGTERM),
+        pytest.param(2, signal.SIGTERM, marks=pytest.mark.soak),  # each half is in the other two
+        (2, signal.SIGKILL),
+    ],
 )
 def test_two_api_processes_steer_alike_and_nothing_outlives_them(
     tiny_model, vector_files, tmp_path, server, engines, how

@@ -55,7 +55,9 @@ def test_the_recipe_holds_the_commands_that_make_runs(name: str) -> None:
     assert {recipe.command, recipe.calibration.command} <= set(run)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [NAMES[0], *(pytest.param(n, marks=pytest.mark.soak) for n in NAMES[1:])]
+)  # a minute each: 1,200 prompts one by one
 def test_the_direction_is_the_one_that_a_few_lines_of_torch_find(name: str) -> None:
     shipped = load(LIBRARY, name)
     model_dir = ROOT / make_vectors.MODEL
