@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from steersman_vectors.errors import CallerError
 
 from .sweep_options import check_model, layer_set, numbers, schedule_of
+from .values import check_apart, refused
 
 if TYPE_CHECKING:
     from steersman_vectors.calibrate.gates import Bounds
@@ -248,6 +249,23 @@ def _judges(
     questions = questions_at(prompts)
     spending = Spending(as_judged.money)
     return judge_run.text_and_llm_judges(as_judged, questions, spending, more)
+
+
+def check_outs(
+    asked: Asked, outs: Sequence[tuple[str, Path]], record: Path, more: Iterable[Path] = ()
+) -> None:
+    """Returns where what is written replaces nothing that is read; raises `CallerError`.
+
+    outs: with their options; record: beside the first. more: read beside what is asked. An earlier
+    outcome of the same command may be there: that is how it goes on.
+    """
+    for option, out in outs:
+        if out.is_dir():
+            raise refused(option, out, "a file, not a folder")
+    check_apart(
+        [*outs, (f"{outs[0][0]} (its record)", record)],
+        (asked.vector, asked.prompts, asked.heldout, asked.facts, asked.unsafe, *more),
+    )
 
 
 def toward_of(given: Literal["higher", "lower"] | None, judge: Judge) -> Literal["higher", "lower"]:

@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING
 
 from steersman_vectors.errors import CallerError
 
-from .calibrate_options import Asked, Planned, plan
+from .calibrate_options import Asked, Planned, check_outs, plan
 from .output import print_note
 from .progress import SpeedColumn, counting
-from .values import check_apart, refused
 
 if TYPE_CHECKING:
     from steersman_vectors.calibrate.record import Calibration
 
 __all__ = ["Done", "Planned", "plan", "run"]
+
+
+RECORD = ".calibration.json"
+"""Instead of the suffix of --out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +34,13 @@ class Done:
     """Of the vector that was written."""
 
 
-def check_out(asked: Asked, out: Path) -> None:
-    """Returns where what is written replaces nothing that is read; raises `CallerError`.
+def plan_for(asked: Asked, out: Path) -> Planned:
+    """Returns the plan of what goes to `out`, and beside it; boots nothing.
 
-    An earlier outcome of the same command may be there: that is how it goes on.
+    Raises `CallerError`, as `check_outs` and `plan` do.
     """
-    if out.is_dir():
-        raise refused("--out", out, "a file, not a folder")
-    check_apart(
-        {"--out": out, "--out (its record)": out.with_suffix(".calibration.json")},
-        (asked.vector, asked.prompts, asked.heldout, asked.facts, asked.unsafe),
-    )
+    check_outs(asked, [("--out", out)], out.with_suffix(RECORD))
+    return plan(asked)
 
 
 def run(asked: Asked, out: Path, *, engine: str, at_once: int) -> Done:
@@ -56,8 +55,7 @@ def run(asked: Asked, out: Path, *, engine: str, at_once: int) -> Done:
 
     from .calibrate_views import bound_line
 
-    check_out(asked, out)
-    planned = plan(asked)
+    planned = plan_for(asked, out)
     print_note(bound_line(planned.order))
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")  # read when vLLM is imported
     open_engine = find_engine(engine)
@@ -69,7 +67,7 @@ def run(asked: Asked, out: Path, *, engine: str, at_once: int) -> Done:
         counting("Calibrating", speed=SpeedColumn("answers")) as progress,
     ):
         found = calibrate(booted, order, folder, progress)
-    record_file = out.with_suffix(".calibration.json")
+    record_file = out.with_suffix(RECORD)
     try:
         digest = native.save(found.vector, out)
         write_whole(record_file, found.record.model_dump_json(indent=2).encode() + b"\n")

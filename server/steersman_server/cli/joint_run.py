@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from steersman_vectors.errors import CallerError
 
-from .calibrate_options import Asked, Planned, plan, toward_of
+from .calibrate_options import Asked, Planned, check_outs, plan, toward_of
 from .output import print_note
 from .progress import SpeedColumn, counting
 from .sweep_options import check_model
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 
 Toward = Literal["higher", "lower"]
+RECORD = ".joint.json"
+"""Instead of the suffix of --out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def run(
         counting("Calibrating together", speed=SpeedColumn("answers")) as progress,
     ):
         joint = calibrate_jointly(booted, jointly, out.with_suffix(".joint"), progress)
-    record_file = out.with_suffix(".joint.json")
+    record_file = out.with_suffix(RECORD)
     outs = (out, *(each.out for each in others))
     try:
         for dialled, file in zip(jointly.dials, outs, strict=True):
@@ -127,10 +129,8 @@ def plan_jointly(
         raise _invalid(
             "--with beside --layers or --alphas", "neither: all vectors have their presets", "with"
         )
-    taken = {each.resolve() for each in (asked.vector, *(other.file for other in others))}
-    outs = {each.resolve() for each in (out, *(other.out for other in others))}
-    if len(outs - taken) < 1 + len(others):
-        raise _invalid("--out and --with-out", "files that are not given as vectors", "out")
+    outs = [("--out", out), *(("--with-out", other.out) for other in others)]
+    check_outs(asked, outs, out.with_suffix(RECORD), [other.file for other in others])
     # Another judge only: to be told of the same one twice would be refused.
     specs = tuple(dict.fromkeys((asked.judge, *asked.also, *(other.judge for other in others))))
     planned = plan(replace(asked, also=specs[1:], layers=("own",), alphas="1"))

@@ -92,7 +92,7 @@ def run(asked: Asked, out: Path | None, compare: Path | None) -> Judged:
 
     Raises `SteersmanError`; what was said until then is written, and a warning says so.
     """
-    check_apart({"--out": out}, (asked.results, compare, *asked.vectors))
+    check_apart([("--out", out)], (asked.results, compare, *asked.vectors))
     results = read_results(asked.results)
     others = None if compare is None else read_scores(compare)
     questions = _questions(asked, results)

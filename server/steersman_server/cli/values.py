@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,13 +29,13 @@ def check_new(option: str, path: Path, *, force: bool, expected: str = "a new fi
         )
 
 
-def check_apart(written: Mapping[str, Path | None], read: Iterable[Path | None]) -> None:
+def check_apart(written: Iterable[tuple[str, Path | None]], read: Iterable[Path | None]) -> None:
     """Returns where no file that is written is read too, or written twice, whatever its name.
 
-    written: by option. Raises `CallerError(path_unusable)`, before anything is lost.
+    written: with its option. Raises `CallerError(path_unusable)`, before anything is lost.
     """
     taken = {path.resolve() for path in read if path is not None}
-    for option, path in written.items():
+    for option, path in written:
         if path is None:
             continue
         if path.resolve() in taken:

@@ -259,8 +259,7 @@ def register(vectors: typer.Typer) -> None:
                 raise typer.Exit(EXIT_NO_PRESETS)
             return
         if dry_run:
-            calibrate_run.check_out(asked, out)
-            planned = calibrate_run.plan(asked)
+            planned = calibrate_run.plan_for(asked, out)
             if as_json:
                 print_json(calibrate_views.bound_json(planned.order))
             else:

@@ -179,7 +179,7 @@ def register(vectors: typer.Typer) -> None:
         from .values import check_apart
 
         inputs.check_out(out, force=force)
-        check_apart({"--out": out}, (pairs, negative))
+        check_apart([("--out", out)], (pairs, negative))
         read = inputs.read(pairs, negative, near=not keep_near)
         split_shares = parse_shares(shares)
         order = Order(

@@ -81,7 +81,8 @@ def register(vectors: typer.Typer) -> None:
 
         from .values import check_apart
 
-        check_apart({"--out": out, "--card": card}, (file, calibration, sweep, scores, extracted))
+        read = (file, calibration, sweep, scores, extracted)
+        check_apart([("--out", out), ("--card", card)], read)
 
         contents = gather(
             file, calibration=calibration, sweep=sweep, scores=scores, extracted=extracted

@@ -200,6 +200,20 @@ def test_what_it_cannot_do_is_refused_before_an_engine_boots(
     assert json.loads(done.stderr.splitlines()[-1])["error"]["code"] == code
 
 
+@pytest.mark.parametrize(
+    "lost", ["prompts.jsonl", "warmth.safetensors", "d.safetensors", "d.joint.json"]
+)
+def test_no_other_vector_is_written_over_what_is_read_or_written(
+    run: Run, given: Path, lost: str
+) -> None:
+    done = calibrate(
+        run, given, "warmth", "d.safetensors", "--with", "other.safetensors",
+        "--with-judge", "length", "--with-out", str(given / lost), "--dry-run", "--json",
+    )  # fmt: skip
+    assert done.returncode == 3, done.stdout
+    assert json.loads(done.stderr.splitlines()[-1])["error"]["code"] == "path_unusable"
+
+
 def test_a_judge_of_another_package_is_taken(
     run: Run, given: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
