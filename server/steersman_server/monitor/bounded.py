@@ -12,7 +12,8 @@ from typing import Generic, TypeVar
 
 from prometheus_client.metrics import MetricWrapperBase
 
-OTHER = "other"
+from ..tenants.tenant import OTHER
+
 MAX_SERIES = 5000
 """Of one metric, in one process."""
 

@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 from ..access.routes import classify
+from ..tenants.tenant import OTHER
 from . import engine_watch
-from .bounded import MAX_SERIES, OTHER
+from .bounded import MAX_SERIES
 from .catalogue import CATALOGUE, Declared
 from .metrics import (
     MAX_FLAGS,

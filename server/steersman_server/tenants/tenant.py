@@ -15,7 +15,7 @@ ALL = "*"
 LOCAL = "local"
 """The tenant of requests that need no key, and of those with a key from --api-key."""
 OTHER = "other"
-"""What metrics call all tenants beyond those with a label of their own (`monitor/bounded.py`)."""
+"""What metrics call all that is beyond what has a label of its own (`monitor/bounded.py`)."""
 Cap = Annotated[float, Field(gt=0.0, le=1e6)]
 Label = Annotated[str, StringConstraints(max_length=256)]
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter
 
-from steersman_server.monitor.bounded import OTHER, Bounded, BoundedLabel
+from steersman_server.monitor.bounded import Bounded, BoundedLabel
+from steersman_server.tenants.tenant import OTHER
 
 NAMES = st.text("abc", min_size=1, max_size=2)
 
