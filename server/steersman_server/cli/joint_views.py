@@ -24,7 +24,7 @@ def bound_json(jointly: JointOrder) -> dict[str, Any]:
         "weighings_at_most": jointly.most_answers,
         "pairs": [dict(each) for each in jointly.pairs],
         "of_all": [dict(each) for each in jointly.of_all],
-        "whole": len(jointly.dials) == 2 or jointly.whole,
+        "whole": jointly.whole,
     }
 
 

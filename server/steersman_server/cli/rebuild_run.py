@@ -97,9 +97,9 @@ def rebuild(old: Old, task: Task, out: Path | None, workdir: Path) -> Rebuilt:
             "with `steersman vectors calibrate --with`"
         )
     data = native.dumps(made)
+    digest = native.digest(data)
     report: bytes | None = None
     if old.reported and task.push if task.report is None else task.report:
-        digest = native.digest(data)
         report = page(Contents(made.card, digest, found, extracted=extracted.card))
     elif old.reported or task.push:
         notes.append("no report was made: --report makes one, and pushes it with --push")
@@ -112,7 +112,7 @@ def rebuild(old: Old, task: Task, out: Path | None, workdir: Path) -> Rebuilt:
     registered = _pushed(old, task, data, record, report) if task.push else None
     shutil.rmtree(workdir, ignore_errors=True)
     return Rebuilt(
-        old, made, native.digest(data), out, report_file, registered, compare(old.vector, made),
+        old, made, digest, out, report_file, registered, compare(old.vector, made),
         compare_cards(old.vector.card, made.card, old.calibration, found), tuple(notes),
     )  # fmt: skip
 

@@ -89,7 +89,10 @@ class JointOrder:
     @property
     def whole(self) -> bool:
         """Returns whether all presets of all vectors are tried with each other."""
-        return prod(len(each.vector.card.presets) for each in self.dials) <= self.most_of_all
+        return (
+            len(self.dials) == 2
+            or prod(len(each.vector.card.presets) for each in self.dials) <= self.most_of_all
+        )
 
     @property
     def of_all(self) -> tuple[Presets, ...]:
@@ -223,7 +226,7 @@ def calibrate_jointly(
         temperature=order.asking.temperature,
         seed=order.asking.seed,
         combinations=tuple(found),
-        whole=len(asked.dials) == 2 or asked.whole,
+        whole=asked.whole,
         seconds=round(time.monotonic() - started, 3),
         machine=machine(),
     )

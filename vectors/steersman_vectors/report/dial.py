@@ -41,15 +41,14 @@ class Dial:
 
         On the calibration split, as the curve is, and never beyond `alpha_max`.
         """
-        if not self.record.gates or not self.way_up:
-            return None
-        return self.way_up[-1].alpha
+        up = self.way_up if self.record.gates else ()
+        return up[-1].alpha if up else None
 
     @property
     def undecided(self) -> tuple[Point, ...]:
         """Points within the safe zone that are not shown to pass, and not to fail either."""
-        end = self.safe_to or 0.0
-        return tuple(p for p in self.points if 0 < p.alpha < end and p not in self.way_up)
+        end, up = self.safe_to or 0.0, self.way_up
+        return tuple(p for p in self.points if 0 < p.alpha < end and p not in up)
 
     @property
     def confirmed(self) -> dict[str, ChosenPreset]:
