@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from steersman_demo.marked import marks, with_block
 from steersman_vectors.card import VectorCard
+from steersman_vectors.report.markdown import table
 
-BEGIN, END = "<!-- demo-vectors:begin -->", "<!-- demo-vectors:end -->"
+NAME = "demo-vectors"
+BEGIN, END = marks(NAME)
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ def dial_table(card: VectorCard) -> str:
     for each in calibration["prompted"]:
         figures = _cells(each["figures"], each["changes"])
         rows.append([f"prompt “{each['system_prompt']}”", "", *figures])
-    return _table(["", "alpha", *(column.title for column in COLUMNS)], rows)
+    return table(["", "alpha", *(column.title for column in COLUMNS)], rows)
 
 
 def joint_table(one: VectorCard, other: VectorCard) -> str:
@@ -72,16 +75,12 @@ def joint_table(one: VectorCard, other: VectorCard) -> str:
         rows.append([f"`{pair[one.name]}`", f"`{pair[other.name]}`", *lost, word])
     titles = [f"{name}, against alone ({_unit_name(card)})"
               for name, card in zip(names, (one, other), strict=True)]  # fmt: skip
-    return _table([*names, *titles, "safe"], rows)
+    return table([*names, *titles, "safe"], rows)
 
 
 def put_into(page: str, text: str) -> str:
     """The page with the text between its marks; raises `ValueError` where it has none."""
-    before, mark, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not mark or not end:
-        raise ValueError(f"the page lacks {BEGIN} or {END}; add both, where the tables should be")
-    return f"{before}{BEGIN}\n{text}\n{END}{after}"
+    return with_block(page, NAME, text)
 
 
 def write(readme: Path, cards: Sequence[VectorCard]) -> None:
@@ -131,8 +130,3 @@ def _behaviour(card: VectorCard) -> str:
     calibration: Any = card.quality["calibration"]
     behaviour: str = calibration["behaviour"]
     return behaviour
-
-
-def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [titles, ["---"] * len(titles), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,9 +1,9 @@
 """The figures as the blocks of `docs/findings.md`."""
 
-from collections.abc import Sequence
 from math import isnan
 from pathlib import Path
 
+from steersman_demo import marked
 from steersman_demo.findings import verdicts
 from steersman_demo.findings.few_pairs import SIZES, FewPairs
 from steersman_demo.findings.layer_metrics import LayerMetrics
@@ -11,6 +11,7 @@ from steersman_demo.findings.layer_sets import LayerSets, Point
 from steersman_demo.findings.portability import Portability
 from steersman_demo.findings.record import Findings
 from steersman_demo.findings.statistics import Estimate
+from steersman_vectors.report.markdown import table
 
 
 def blocks(findings: Findings) -> dict[str, str]:
@@ -26,14 +27,7 @@ def blocks(findings: Findings) -> dict[str, str]:
 
 def put_into(page: Path, texts: dict[str, str]) -> None:
     """Replace the blocks of the page; SystemExit where it lacks one."""
-    whole = page.read_text()
-    for name, text in texts.items():
-        begin, end = f"<!-- findings:{name}:begin -->", f"<!-- findings:{name}:end -->"
-        if begin not in whole or end not in whole:
-            raise SystemExit(f"{page} has no block {begin}")
-        before, rest = whole.split(begin, 1)
-        whole = f"{before}{begin}\n{text}\n{end}{rest.split(end, 1)[1]}"
-    page.write_text(whole)
+    marked.put_into(page, {f"findings:{name}": text for name, text in texts.items()})
 
 
 def summary(findings: Findings) -> str:
@@ -56,12 +50,12 @@ def summary(findings: Findings) -> str:
             verdicts.layer_metrics(findings.layer_metrics),
         ),
     ]
-    table = _table(
+    shown = table(
         ("", "claim", "on the demo model"),
         [(number, claim, verdict.word) for number, claim, verdict in rows],
     )
     return (
-        f"{table}\n\n{findings.answers:,} answers, {findings.pairs} pairs of each behaviour at "
+        f"{shown}\n\n{findings.answers:,} answers, {findings.pairs} pairs of each behaviour at "
         f"each position, {findings.seconds / 60:.0f} minutes."
     )  # fmt: skip
 
@@ -96,13 +90,13 @@ def few_pairs(found: FewPairs) -> str:
         f"Layer {found.layer}, {found.resamples} resamples out of {found.pool} pairs, compared "
         f"with vectors of {found.pool} others. Cosine with the mean difference of these, by "
         "method and number of pairs:",
-        _table(("position", "method", *map(str, SIZES)), cosines),
+        table(("position", "method", *map(str, SIZES)), cosines),
         "Steered by vectors of few pairs read at "
         f"`{found.position}`, layer {found.layer}, added norm {found.alpha:g} of the residual "
         f"norm; {found.steered_resamples} resamples, {found.prompts} held-out prompts; "
         f"unsteered, {100 * found.unsteered:.0f}% of the answers are warm. Intervals are over "
         "resamples, on the same prompts and draws.",
-        _table(("method", "pairs", "warm %", "facts right %", "degenerate %"), effects),
+        table(("method", "pairs", "warm %", "facts right %", "degenerate %"), effects),
         "Components that hold 80% of what the pairs' differences vary by: "
         + ", ".join(f"{count} at `{position}`" for position, count in found.components.items())
         + ".",
@@ -136,14 +130,14 @@ def layer_sets(found: LayerSets) -> str:
         "added norm over residual norm, summed over the layers. *Collapse*: more than 5% of the "
         f"answers are degenerate. *Wanted*: {100 * found.target:.0f}% are warm; the columns after "
         "it are at that dose.",
-        _table(
+        table(
             ("set", "layers", "collapse at", "per layer", "wanted at", "degenerate %",
              "facts %", "KL", "most warm %"), rows,
         ),
         "![Layer sets](findings/layer-sets.png)",
         verdicts.layer_sets(found).text,
         "<details><summary>Every setting</summary>",
-        _table(
+        table(
             ("set", "total", "alpha", "warm %", "facts %", "degenerate %",
              "found by the detectors %", "KL"), settings,
         ),
@@ -174,7 +168,7 @@ def portability(found: Portability) -> str:
         "spreads are over the layers that get there: "
         + "; ".join(f"{', '.join(map(str, there))} by {by}" for by, there in found.layers.items())
         + ".",
-        _table(
+        table(
             ("equal by", "scale", *(f"layer {k}" for k in layers), "sd / mean", "max / min"), rows
         ),
         "![Scales](findings/portability.png)",
@@ -202,22 +196,17 @@ def layer_metrics(found: LayerMetrics) -> str:
         f"{alphas}. Spearman's correlation of each metric with the change of the behaviour, within "
         "each behaviour and position, then their mean, with its permutation p (layers shuffled "
         "within the groups):",
-        _table(("metric", "mean", "p", *found.groups), correlations),
+        table(("metric", "mean", "p", *found.groups), correlations),
         "![Layer metrics](findings/layer-metrics.png)",
         verdicts.layer_metrics(found).text,
         "<details><summary>Every layer</summary>",
-        _table(
+        table(
             ("behaviour", "position", "layer", *found.layers[0].metrics, "change, points",
              "degenerate %"), layers,
         ),
         "</details>",
     ]  # fmt: skip
     return "\n\n".join(parts)
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
-    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
 
 
 def _estimate(value: float, low: float, high: float, digits: int = 2) -> str:

@@ -8,6 +8,7 @@ import argparse
 from pathlib import Path
 
 from steersman_demo.intents import data, page
+from steersman_demo.marked import put_into
 from steersman_server.intent.examples import read_examples
 from steersman_server.intent.load import DEMO, load_card
 from steersman_server.intent.train import train, write
@@ -28,7 +29,7 @@ def main() -> None:
         data.write(path, data.rows(split))
     trained = train(read_examples(files["train"]), read_examples(files["test"]))
     write(trained, args.out)
-    page.put_into(args.page, page.block(load_card(args.out)))
+    put_into(args.page, {page.NAME: page.block(load_card(args.out))})
 
 
 if __name__ == "__main__":

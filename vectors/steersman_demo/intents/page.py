@@ -1,10 +1,10 @@
 """The figures of the demo's classifier as Markdown, from its card."""
 
-from pathlib import Path
-
+from steersman_demo.marked import marks
 from steersman_server.intent.card import IntentCard, Measured
 
-BEGIN, END = "<!-- demo-intents:begin -->", "<!-- demo-intents:end -->"
+NAME = "demo-intents"
+BEGIN, END = marks(NAME)
 SOURCES = {
     "by hand": "written by hand",
     "by hand, fresh": "written by hand last, and nothing tuned on them",
@@ -34,15 +34,6 @@ def block(card: IntentCard) -> str:
             _bins(held_out),
         ]
     )
-
-
-def put_into(page: Path, text: str) -> None:
-    """Replace the block of the page; SystemExit where it has none."""
-    whole = page.read_text()
-    if BEGIN not in whole or END not in whole:
-        raise SystemExit(f"{page} has no {BEGIN} block")
-    before, rest = whole.split(BEGIN, 1)
-    page.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.split(END, 1)[1]}")
 
 
 def _figures(card: IntentCard, held_out: Measured) -> str:

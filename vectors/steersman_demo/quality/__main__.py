@@ -6,6 +6,7 @@ Samples the answers (a quarter of an hour), and writes the tables of `docs/quali
 import argparse
 from pathlib import Path
 
+from steersman_demo.marked import put_into
 from steersman_demo.quality import answers, page
 
 
@@ -22,7 +23,7 @@ def main() -> None:
     args = parser.parse_args()
     if not args.pages_only:
         answers.write(args.answers, list(answers.generate(args.model, args.library)))
-    page.put_into(args.page, page.block(answers.read(args.answers)))
+    put_into(args.page, {page.NAME: page.block(answers.read(args.answers))})
 
 
 if __name__ == "__main__":

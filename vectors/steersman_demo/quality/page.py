@@ -1,13 +1,14 @@
 """The figures as the tables of `docs/quality.md`."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
+from steersman_demo.marked import marks
 from steersman_demo.quality import figures, texts
 from steersman_demo.quality.answers import LAYERS, Steered
 from steersman_demo.quality.figures import Figures
 
-BEGIN, END = "<!-- demo-quality:begin -->", "<!-- demo-quality:end -->"
+NAME = "demo-quality"
+BEGIN, END = marks(NAME)
 HEAD = "| {} | answers | degenerate | found | precision | recall |\n|---|---:|---:|---:|---:|---:|"
 GROUPS: dict[str, tuple[str, tuple[int, ...]]] = {
     "unsteered": ("none", (0,)),
@@ -38,15 +39,6 @@ def block(answers: Sequence[Steered]) -> str:
         _labelled(),
         _wrong(),
     ])  # fmt: skip
-
-
-def put_into(page: Path, text: str) -> None:
-    """Replace the block of the page; SystemExit where it has none."""
-    whole = page.read_text()
-    if BEGIN not in whole or END not in whole:
-        raise SystemExit(f"{page} has no {BEGIN} block")
-    before, rest = whole.split(BEGIN, 1)
-    page.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.split(END, 1)[1]}")
 
 
 def _groups(answers: Sequence[Steered]) -> dict[str, Sequence[Steered]]:
