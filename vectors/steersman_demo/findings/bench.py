@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from steersman_demo import heldout
+from steersman_demo.findings.statistics import Values
 from steersman_demo.judges import off_corpus, warm
 from steersman_vectors.judges.contract import Judge, Judgeable
 from steersman_vectors.judges.facts import facts_judge
@@ -27,7 +27,6 @@ SHORT = 28
 """Words: 94 of 100 concise answers of the corpus have no more, and 6 of 100 verbose ones."""
 PROMPT_SEED = 11
 """Of the held-out prompts: neither the report's, nor those that the shipped doses were found on."""
-Values = NDArray[np.float64]
 Tell = Callable[[str, int, int], None]
 """Told what is done, how much of it, and how much there is."""
 
@@ -70,18 +69,15 @@ class Bench:
         self._engine, self._tell = engine, tell
         self.asked = 0
         """How many answers were given in all."""
+        drawn = list(heldout.prompts(prompts, PROMPT_SEED))
         self._prompts = [
             SweepPrompt(
                 str(index),
                 tuple(Message(turn["role"], turn["content"]) for turn in prompt.messages),
-                [[fact] for fact in prompt.truth.facts],
             )
-            for index, prompt in enumerate(heldout.prompts(prompts, PROMPT_SEED))
+            for index, prompt in enumerate(drawn)
         ]
-        self._expected = [
-            tuple((fact,) for fact in prompt.truth.facts)
-            for prompt in heldout.prompts(prompts, PROMPT_SEED)
-        ]
+        self._expected = [tuple((fact,) for fact in prompt.truth.facts) for prompt in drawn]
         self._baseline = self._answers("unsteered", [UNSTEERED], prompts)[0]
         self.unsteered = self._outcome(UNSTEERED, self._baseline)
 

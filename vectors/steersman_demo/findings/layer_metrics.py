@@ -49,6 +49,12 @@ class LayerMetrics:
     layers: tuple[Layer, ...]
     correlations: tuple[Correlation, ...]
 
+    @property
+    def by_group(self) -> tuple[tuple[Layer, ...], ...]:
+        """The layers of each group, in the groups' order."""
+        n = len(self.layers) // len(self.groups)
+        return tuple(self.layers[first : first + n] for first in range(0, len(self.layers), n))
+
 
 def measure(
     bench: Bench, states: dict[Shape, States], *, alphas: dict[str, float], prompts: int

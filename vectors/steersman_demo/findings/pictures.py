@@ -143,9 +143,7 @@ def portability(axes: Sequence[Axes], found: Portability) -> None:
 def layer_metrics(axes: Sequence[Axes], found: LayerMetrics) -> None:
     """The effect at each layer against what the pairs say of it."""
     colors = ("#0f766e", "#14b8a6", "#c2410c", "#f59e0b")
-    num_layers = len(found.layers) // len(found.groups)
-    for index, group in enumerate(found.groups):
-        layers = found.layers[index * num_layers : (index + 1) * num_layers]
+    for index, (group, layers) in enumerate(zip(found.groups, found.by_group, strict=True)):
         effects = [_percent(layer.effect) for layer in layers]
         _line(axes[0], [layer.layer for layer in layers], effects, colors[index], group)
         for panel, metric in zip(axes[1:], ("probe", "stability", "relative norm"), strict=True):

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import isnan
 
 import numpy as np
 from numpy.typing import NDArray
 
 from steersman_vectors.intervals import mean_interval, wilson
+from steersman_vectors.judges import agreement
+from steersman_vectors.judges.agreement import mean_ranks
 
 BOOTSTRAPS, PERMUTATIONS = 1000, 10_000
 Values = NDArray[np.float64]
@@ -65,19 +68,13 @@ def resampled(
 
 def ranks(values: Sequence[float] | Values) -> Values:
     """Ranks from 0, equal values at the mean of theirs."""
-    array = np.asarray(values, float)
-    below = (array[None, :] < array[:, None]).sum(axis=1)
-    equal = (array[None, :] == array[:, None]).sum(axis=1)
-    found: Values = below + (equal - 1) / 2
-    return found
+    return np.array(mean_ranks([float(value) for value in values])) - 1
 
 
 def spearman(a: Sequence[float] | Values, b: Sequence[float] | Values) -> float:
     """Spearman's rank correlation; 0 where one side is all the same."""
-    x, y = ranks(a), ranks(b)
-    x, y = x - x.mean(), y - y.mean()
-    size = float(np.sqrt((x @ x) * (y @ y)))
-    return float(x @ y) / size if size > 0 else 0.0
+    found = agreement.spearman([float(value) for value in a], [float(value) for value in b])
+    return 0.0 if isnan(found) else found
 
 
 def grouped_spearman(

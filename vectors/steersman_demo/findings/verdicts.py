@@ -128,12 +128,11 @@ def layer_metrics(found: LayerMetrics) -> Verdict:
 
 def saturated(found: LayerMetrics) -> tuple[Layer, Layer] | None:
     """Two layers of one group with a full accuracy, and effects beyond both intervals."""
-    n = len(found.layers) // len(found.groups)
     pairs = [
         (one, other)
-        for first in range(0, len(found.layers), n)
-        for one in found.layers[first : first + n]
-        for other in found.layers[first : first + n]
+        for group in found.by_group
+        for one in group
+        for other in group
         if min(one.metrics["probe"], other.metrics["probe"]) >= SATURATED
         and one.effect.high < other.effect.low
     ]

@@ -73,7 +73,7 @@ def weighted_kappa(a: Sequence[float], b: Sequence[float]) -> float:
 
 def spearman(a: Sequence[float], b: Sequence[float]) -> float:
     """Returns the correlation of the ranks, equal values at their mean rank."""
-    ranks_a, ranks_b = _ranks(a), _ranks(b)
+    ranks_a, ranks_b = mean_ranks(a), mean_ranks(b)
     middle = (len(a) + 1) / 2
     together = sum((x - middle) * (y - middle) for x, y in zip(ranks_a, ranks_b, strict=True))
     size_a = sum((x - middle) ** 2 for x in ranks_a)
@@ -81,7 +81,8 @@ def spearman(a: Sequence[float], b: Sequence[float]) -> float:
     return math.nan if size_a == 0 or size_b == 0 else together / math.sqrt(size_a * size_b)
 
 
-def _ranks(values: Sequence[float]) -> list[float]:
+def mean_ranks(values: Sequence[float]) -> list[float]:
+    """Returns the ranks from 1, equal values at the mean of theirs."""
     order = sorted(range(len(values)), key=values.__getitem__)
     ranks = [0.0] * len(values)
     start = 0
