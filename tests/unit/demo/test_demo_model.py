@@ -7,7 +7,6 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from steersman_demo import heldout
-from steersman_demo.evaluate import Scores, score
 from steersman_demo.library import NAMES
 from steersman_demo.library import load as load_from
 from steersman_demo.sample import sample
@@ -15,6 +14,8 @@ from steersman_demo.steering import UNSTEERED, Steering, steering_of
 from steersman_vectors.fingerprint import fingerprint
 from steersman_vectors.schedule import CONSTANT
 from steersman_vectors.vector import SteeringVector
+
+from .evaluate import Scores, score
 
 VECTORS = Path(__file__).parents[3] / "vectors"
 MODEL_DIR = VECTORS / "demo-model"
