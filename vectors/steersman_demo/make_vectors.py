@@ -144,6 +144,10 @@ def main() -> None:
     parser.add_argument("--readme", type=Path, default=Path("README.md"))
     args = parser.parse_args()
     vector_data.write(args.work / "data")
+    # Outcomes of a run before, perhaps of other settings: made again from the answers beside them.
+    for outcome in (*args.work.glob("*-dial.*"), *args.work.glob("*-joint.*")):
+        if outcome.is_file():
+            outcome.unlink()
     for command in making(args.work):
         run(command)
     args.reports.mkdir(parents=True, exist_ok=True)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from steersman_vectors.errors import CallerError
+from steersman_vectors.judges.named_file import named_file
 
 from .sweep_options import check_model, layer_set, numbers, schedule_of
-from .values import check_apart, refused
+from .values import check_apart, check_new, refused
 
 if TYPE_CHECKING:
     from steersman_vectors.calibrate.gates import Bounds
@@ -41,6 +42,7 @@ BOUNDS: Mapping[str, str] = {
     "min_coherence": "coherence",
 }
 """Option -> field of `Bounds`."""
+NEW = "a new file, or what the same command wrote before"
 MOSTLY = 0.95
 """Share of the prompts that must have facts, to be the prompts of facts too."""
 
@@ -251,21 +253,42 @@ def _judges(
     return judge_run.text_and_llm_judges(as_judged, questions, spending, more)
 
 
-def check_outs(
-    asked: Asked, outs: Sequence[tuple[str, Path]], record: Path, more: Iterable[Path] = ()
-) -> None:
-    """Returns where what is written replaces nothing that is read; raises `CallerError`.
+@dataclass(frozen=True, slots=True)
+class Outs:
+    """The files that a calibration writes, each with its option."""
 
-    outs: with their options; record: beside the first. more: read beside what is asked. An earlier
-    outcome of the same command may be there: that is how it goes on.
-    """
-    for option, out in outs:
-        if out.is_dir():
-            raise refused(option, out, "a file, not a folder")
-    check_apart(
-        [*outs, (f"{outs[0][0]} (its record)", record)],
-        (asked.vector, asked.prompts, asked.heldout, asked.facts, asked.unsafe, *more),
-    )
+    vectors: tuple[tuple[str, Path], ...]
+    record: Path
+    """Beside the first."""
+    force: bool
+    """Whether whatever is there is replaced."""
+
+    @property
+    def files(self) -> tuple[tuple[str, Path], ...]:
+        """Returns all of them."""
+        return (*self.vectors, (f"{self.vectors[0][0]} (its record)", self.record))
+
+    def check_apart_from(self, asked: Asked, *more: Path) -> None:
+        """Returns where they replace nothing that is read; raises `CallerError`.
+
+        more: read beside the options' own files.
+        """
+        for option, out in self.vectors:
+            if out.is_dir():
+                raise refused(option, out, "a file, not a folder")
+        named = [named_file(spec) for spec in (asked.judge, *asked.also)]
+        check_apart(
+            self.files,
+            (asked.vector, asked.prompts, asked.heldout, asked.facts, asked.unsafe, *named, *more),
+        )
+
+    def check_new(self, *, same: bool) -> None:
+        """Returns where they replace nothing but what the same command wrote; same: whether it did.
+
+        That is how it goes on after an end. Raises `CallerError(file_exists)`.
+        """
+        for option, path in self.files:
+            check_new(option, path, force=self.force or same, expected=NEW)
 
 
 def toward_of(given: Literal["higher", "lower"] | None, judge: Judge) -> Literal["higher", "lower"]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from steersman_vectors.errors import CallerError
 
-from .calibrate_options import Asked, Planned, check_outs, plan
+from .calibrate_options import Asked, Outs, Planned, plan
 from .output import print_note
 from .progress import SpeedColumn, counting
 
@@ -34,16 +34,21 @@ class Done:
     """Of the vector that was written."""
 
 
-def plan_for(asked: Asked, out: Path) -> Planned:
+def plan_for(asked: Asked, out: Path, *, force: bool) -> Planned:
     """Returns the plan of what goes to `out`, and beside it; boots nothing.
 
-    Raises `CallerError`, as `check_outs` and `plan` do.
+    Raises `CallerError`, as `plan` does, and where something else would be replaced.
     """
-    check_outs(asked, [("--out", out)], out.with_suffix(RECORD))
-    return plan(asked)
+    from steersman_vectors.calibrate.outcome import is_outcome
+
+    outs = Outs((("--out", out),), out.with_suffix(RECORD), force)
+    outs.check_apart_from(asked)
+    planned = plan(asked)
+    outs.check_new(same=is_outcome(planned.order, out, outs.record))
+    return planned
 
 
-def run(asked: Asked, out: Path, *, engine: str, at_once: int) -> Done:
+def run(asked: Asked, out: Path, *, engine: str, at_once: int, force: bool) -> Done:
     """Returns what was found, after vector and record are written.
 
     Raises `SteersmanError`; what was answered until then stays beside `out`.
@@ -55,7 +60,7 @@ def run(asked: Asked, out: Path, *, engine: str, at_once: int) -> Done:
 
     from .calibrate_views import bound_line
 
-    planned = plan_for(asked, out)
+    planned = plan_for(asked, out, force=force)
     print_note(bound_line(planned.order))
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")  # read when vLLM is imported
     open_engine = find_engine(engine)
@@ -69,8 +74,9 @@ def run(asked: Asked, out: Path, *, engine: str, at_once: int) -> Done:
         found = calibrate(booted, order, folder, progress)
     record_file = out.with_suffix(RECORD)
     try:
-        digest = native.save(found.vector, out)
+        # NOTE: the record first: a vector without one is not known as this command's own.
         write_whole(record_file, found.record.model_dump_json(indent=2).encode() + b"\n")
+        digest = native.save(found.vector, out)
     except OSError as error:
         raise CallerError(
             f"cannot write {out} ({error.strerror}). Choose another --out",

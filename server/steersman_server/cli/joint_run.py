@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from steersman_vectors.errors import CallerError
+from steersman_vectors.judges.named_file import named_file
 
-from .calibrate_options import Asked, Planned, check_outs, plan, toward_of
+from .calibrate_options import Asked, Outs, Planned, plan, toward_of
 from .output import print_note
 from .progress import SpeedColumn, counting
 from .sweep_options import check_model
@@ -52,6 +53,7 @@ def run(
     most_of_all: int,
     engine: str,
     at_once: int,
+    force: bool,
 ) -> Joined:
     """Returns what goes together, after all vectors and the record are written.
 
@@ -65,7 +67,7 @@ def run(
 
     from .joint_views import bound_line
 
-    jointly, planned = plan_jointly(asked, others, out, most_of_all=most_of_all)
+    jointly, planned = plan_jointly(asked, others, out, most_of_all=most_of_all, force=force)
     print_note(bound_line(jointly))
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")  # read when vLLM is imported
     open_engine = find_engine(engine)
@@ -79,9 +81,10 @@ def run(
     record_file = out.with_suffix(RECORD)
     outs = (out, *(each.out for each in others))
     try:
+        # NOTE: the record first: vectors without one are not known as this command's own.
+        write_whole(record_file, joint.model_dump_json(indent=2).encode() + b"\n")
         for dialled, file in zip(jointly.dials, outs, strict=True):
             native.save(with_joint(dialled.vector, joint), file)
-        write_whole(record_file, joint.model_dump_json(indent=2).encode() + b"\n")
     except OSError as error:
         raise CallerError(
             f"cannot write {', '.join(map(str, outs))} ({error.strerror}). Choose others",
@@ -116,21 +119,24 @@ def others_of(
 
 
 def plan_jointly(
-    asked: Asked, others: Sequence[Other], out: Path, *, most_of_all: int
+    asked: Asked, others: Sequence[Other], out: Path, *, most_of_all: int, force: bool
 ) -> tuple[JointOrder, Planned]:
     """Returns what is measured together, and the plan that it is of; boots nothing.
 
-    Raises `CallerError` for whatever does not fit together.
+    Raises `CallerError` for whatever does not fit together, or would be replaced.
     """
     from steersman_vectors.calibrate.joint import Dialled, JointOrder, check_joint
+    from steersman_vectors.calibrate.outcome import is_joint_outcome
     from steersman_vectors.formats import native
 
     if asked.layers or asked.alphas is not None:
         raise _invalid(
             "--with beside --layers or --alphas", "neither: all vectors have their presets", "with"
         )
-    outs = [("--out", out), *(("--with-out", other.out) for other in others)]
-    check_outs(asked, outs, out.with_suffix(RECORD), [other.file for other in others])
+    vectors = (("--out", out), *(("--with-out", other.out) for other in others))
+    outs = Outs(vectors, out.with_suffix(RECORD), force)
+    judged = filter(None, (named_file(other.judge) for other in others))
+    outs.check_apart_from(asked, *(other.file for other in others), *judged)
     # Another judge only: to be told of the same one twice would be refused.
     specs = tuple(dict.fromkeys((asked.judge, *asked.also, *(other.judge for other in others))))
     planned = plan(replace(asked, also=specs[1:], layers=("own",), alphas="1"))
@@ -142,7 +148,10 @@ def plan_jointly(
         check_model(vector, other.file, order.model)
         dials.append(Dialled(vector, measured.name, toward_of(other.toward, measured.judge)))
     check_joint(dials)
-    return JointOrder(tuple(dials), order, most_of_all), planned
+    jointly = JointOrder(tuple(dials), order, most_of_all)
+    same = is_joint_outcome(jointly, [file for _, file in vectors], outs.record)
+    outs.check_new(same=same)
+    return jointly, planned
 
 
 def _invalid(got: str, expected: str, param: str) -> CallerError:

@@ -184,6 +184,10 @@ def register(vectors: typer.Typer) -> None:
             typer.Option(help="What read-outs read answers with, beside the engine: hf or vllm."),
         ] = "hf",
         at_once: Annotated[int, typer.Option(min=1, help="Answers given at once.")] = 128,
+        force: Annotated[
+            bool,
+            typer.Option("--force", help="Replace files that this command did not write before."),
+        ] = False,
         dry_run: Annotated[
             bool, typer.Option("--dry-run", help="Say what would be asked; boot no engine.")
         ] = False,
@@ -238,7 +242,9 @@ def register(vectors: typer.Typer) -> None:
                 with_out or [],
             )
             if dry_run:
-                jointly = joint_run.plan_jointly(asked, others, out, most_of_all=most_of_all)[0]
+                jointly = joint_run.plan_jointly(
+                    asked, others, out, most_of_all=most_of_all, force=force
+                )[0]
                 if as_json:
                     print_json(joint_views.bound_json(jointly))
                 else:
@@ -246,7 +252,13 @@ def register(vectors: typer.Typer) -> None:
                 return
             try:
                 joined = joint_run.run(
-                    asked, others, out, most_of_all=most_of_all, engine=engine, at_once=at_once
+                    asked,
+                    others,
+                    out,
+                    most_of_all=most_of_all,
+                    engine=engine,
+                    at_once=at_once,
+                    force=force,
                 )
             except KeyboardInterrupt:
                 typer.echo(STOPPED, err=True)
@@ -259,14 +271,14 @@ def register(vectors: typer.Typer) -> None:
                 raise typer.Exit(EXIT_NO_PRESETS)
             return
         if dry_run:
-            planned = calibrate_run.plan_for(asked, out)
+            planned = calibrate_run.plan_for(asked, out, force=force)
             if as_json:
                 print_json(calibrate_views.bound_json(planned.order))
             else:
                 print_people(calibrate_views.bound_line(planned.order))
             return
         try:
-            done = calibrate_run.run(asked, out, engine=engine, at_once=at_once)
+            done = calibrate_run.run(asked, out, engine=engine, at_once=at_once, force=force)
         except KeyboardInterrupt:
             typer.echo(STOPPED, err=True)
             raise typer.Exit(EXIT_INTERRUPTED) from None

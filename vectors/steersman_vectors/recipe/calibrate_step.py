@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from ..judges.named_file import named_file
 from .data_file import DataFile, data_file
 from .recipe import CalibrateStep
 from .versions import versions
@@ -50,15 +51,8 @@ def _said(role: str, value: str | float | Path, data: dict[str, DataFile]) -> st
         return f"${{{role}}}"
     if not isinstance(value, str):
         return value
-    judge, colon, argument = value.partition(":")
-    if colon and judge.partition("@")[0].isidentifier() and _is_file(argument):
-        data[role] = data_file(Path(argument))
-        return f"{judge}:${{{role}}}"
+    file = named_file(value)
+    if file is not None:
+        data[role] = data_file(file)
+        return f"{value.partition(':')[0]}:${{{role}}}"
     return value.replace("$", "$$")
-
-
-def _is_file(text: str) -> bool:
-    try:
-        return Path(text).is_file()
-    except (OSError, ValueError):  # too long for a path, or a null character
-        return False

@@ -99,6 +99,12 @@ def test_a_dial_and_then_two_of_them_together(run: Run, given: Path) -> None:
     assert told["vectors"] == ["warmth", "other"]
     assert told["combinations"] == 9
     assert joint.returncode == (0 if told["safe"] else 1)
+    again = calibrate(run, given, "warm-dial", "warm-joint.safetensors", *jointly)
+    assert again.returncode == joint.returncode, again.stderr
+    other_gates = calibrate(
+        run, given, "warm-dial", "warm-joint.safetensors", *jointly, "--max-kl", "1"
+    )  # fmt: skip
+    assert json.loads(other_gates.stderr.splitlines()[-1])["error"]["code"] == "file_exists"
     card = native.load(given / "other-joint.safetensors").card
     assert len(card.quality["joint"]["warmth"]["safe"]) == len(told["safe"])
 
@@ -169,6 +175,7 @@ def test_what_it_would_ask_is_told_without_an_engine(run: Run, given: Path) -> N
         (["--judge", "python:json"], "invalid_judge"),
         (["--layers", "9"], "invalid_layers"),
         (["--samples", "2"], "invalid_option"),
+        (["--judge", "llm:behaviour", "--concept", "warm", "--endpoint", "no"], "invalid_option"),
         (["--with", "other.safetensors"], "invalid_option"),
         (
             [
@@ -258,7 +265,7 @@ def test_a_read_out_stands_beside_the_behaviour(
     assert Path(step["data"]["also.0"]["path"]).name == "tiny.safetensors"
 
 
-@pytest.mark.parametrize("lost", ["warmth.safetensors", "prompts.jsonl", "more"])
+@pytest.mark.parametrize("lost", ["warmth.safetensors", "prompts.jsonl", "warm.txt", "more"])
 @pytest.mark.parametrize("dry", [True, False])
 def test_what_is_given_is_never_replaced(run: Run, given: Path, lost: str, dry: bool) -> None:
     path = given / lost
@@ -267,3 +274,26 @@ def test_what_is_given_is_never_replaced(run: Run, given: Path, lost: str, dry: 
     assert done.returncode == 3
     assert "--out: " in done.stderr
     assert (path.read_bytes() if path.is_file() else None) == before
+
+
+def test_another_file_is_replaced_only_by_force(run: Run, given: Path) -> None:
+    asked = ["--layers", "own", "--alphas", "0.5,1"]
+    (given / "notes.safetensors").write_text("of another kind")
+    (given / "d.calibration.json").write_text("of another kind")
+    for out, kept in (("notes.safetensors", "notes.safetensors"), ("d.st", "d.calibration.json")):
+        for dry in ([], ["--dry-run"]):
+            done = calibrate(run, given, "warmth", out, *asked, *dry, "--json")
+            assert done.returncode == 3, done.stdout
+            assert json.loads(done.stderr.splitlines()[-1])["error"]["code"] == "file_exists"
+            assert (given / kept).read_text() == "of another kind"
+    out = given / "notes.safetensors"
+    assert calibrate(run, given, "warmth", out.name, *asked, "--force").returncode == 0
+    first = out.read_bytes()
+    again = calibrate(run, given, "warmth", out.name, *asked)  # as after any end
+    assert again.returncode == 0, again.stderr
+    for other in (("warmth", "--max-kl", "1"), ("other",)):
+        vector, *more = other
+        done = calibrate(run, given, vector, out.name, *asked, *more)
+        assert done.returncode == 3
+        assert "Add --force to replace it" in " ".join(done.stderr.split())
+    assert native.load(out).card.presets == native.loads(first).card.presets
