@@ -103,16 +103,22 @@ class ResultsFile:
         if whole == 0:
             if not header.startswith(data):
                 raise _damaged(self.path, "it holds something else")
-            self._cut(0)
-            self._file.write(header)
-            self._file.flush()
-            return frozenset()
+            return self._anew(header)
         first, *rest = data[:whole].split(b"\n")[:-1]
         if first + b"\n" != header:
-            raise _other(self.path, _header(self.path, first), grid)
+            there = _header(self.path, first)
+            if whole == len(data) and not rest:  # nothing was answered: nothing is lost
+                return self._anew(header)
+            raise _other(self.path, there, grid)
         done = frozenset(row.id for row in _rows(self.path, grid, rest))
         self._cut(whole)
         return done
+
+    def _anew(self, header: bytes) -> frozenset[str]:
+        self._cut(0)
+        self._file.write(header)
+        self._file.flush()
+        return frozenset()
 
     def _cut(self, size: int) -> None:
         self._file.seek(size)

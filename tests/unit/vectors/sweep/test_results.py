@@ -110,6 +110,16 @@ def test_another_grid_is_refused_and_the_file_stays(tmp_path, grid, answer):
         assert path.read_bytes() == before
 
 
+def test_a_corrected_grid_takes_a_file_without_answers(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    with ResultsFile(path, PLAIN):
+        pass
+    other = replace(PLAIN, max_tokens=PLAIN.max_tokens + 1)
+    with ResultsFile(path, other) as file:
+        assert file.done == frozenset()
+    assert read_results(path).grid == other
+
+
 @pytest.mark.parametrize("content", [b"notes\n", b"notes", b'{"a": 1}\n', b"\n", b"[1]\nx\n"])
 def test_what_is_no_results_file_is_left_alone(tmp_path, content):
     path = tmp_path / "notes.txt"
