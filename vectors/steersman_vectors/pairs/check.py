@@ -45,6 +45,7 @@ def check(pairs: Pairs, shares: Shares = DEFAULT_SHARES) -> Report:
         *_too_few(positive, negative, shares),
         *_answers(pairs.lines),
         *_dropped(pairs.dropped),
+        *_ids(pairs.lines),
         *sides.balance(pairs.lines),
         *sides.conflicts(pairs.lines),
         *sides.alike(pairs.lines),
@@ -114,3 +115,14 @@ def _dropped(dropped: Sequence[Dropped]) -> Iterator[Finding]:
                 "remove them from the file; nothing else depends on it",
                 numbers,
             )  # fmt: skip
+
+
+def _ids(lines: Sequence[Numbered]) -> Iterator[Finding]:
+    times = Counter(each.line.id for each in lines if each.line.id is not None)
+    numbers = [each.number for each in lines if each.line.id and times[each.line.id] > 1]
+    if numbers:
+        yield finding(
+            "note", "ids_repeated", f"{len(numbers)} lines share their id with another",
+            "give each its own; the toolchain goes by what lines say, people by ids",
+            numbers,
+        )  # fmt: skip
