@@ -11,6 +11,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from steersman_vectors.asking.endpoint import base_url
 from steersman_vectors.errors import CallerError, SteersmanError
 from steersman_vectors.home import expand_home
 from steersman_vectors.judges.agreement import Agreement, agreement
@@ -19,6 +20,7 @@ from steersman_vectors.judges.figures import SettingFigures, figures_of
 from steersman_vectors.judges.from_name import SIMPLE, judge_from_name
 from steersman_vectors.judges.likelihood import DivergenceJudge, SurprisalJudge
 from steersman_vectors.judges.llm import LlmJudge
+from steersman_vectors.judges.named_file import named_file
 from steersman_vectors.judges.panel import Asking, Estimate, Seat
 from steersman_vectors.judges.readout_file import is_read_out
 from steersman_vectors.judges.reply_cache import ReplyCache
@@ -92,7 +94,8 @@ def run(asked: Asked, out: Path | None, compare: Path | None) -> Judged:
 
     Raises `SteersmanError`; what was said until then is written, and a warning says so.
     """
-    check_apart([("--out", out)], (asked.results, compare, *asked.vectors))
+    named = map(named_file, asked.judges)
+    check_apart([("--out", out)], (asked.results, compare, *asked.vectors, *named))
     results = read_results(asked.results)
     others = None if compare is None else read_scores(compare)
     questions = _questions(asked, results)
@@ -156,7 +159,7 @@ def seats(urls: Sequence[str], models: Sequence[str], key_env: str | None) -> tu
                 f"--api-key-env {key_env}, a variable that is not set", "one that holds the key",
                 "api_key_env",
             )  # fmt: skip
-    return tuple(Seat(url, model, key) for url, model in zip_longest(urls, models))
+    return tuple(Seat(base_url(url), model, key) for url, model in zip_longest(urls, models))
 
 
 def _hear(judge: Judge, items: Sequence[SweepItem], scores: Scores) -> None:
