@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from .progress import SpeedColumn, counting
 from .sweep_options import Asked, Planned, plan
+from .values import check_apart
 
 if TYPE_CHECKING:
     from steersman_vectors.sweep.grid import Run
@@ -38,6 +39,7 @@ def run(asked: Asked, out: Path, *, engine: str, at_once: int, parquet: Path | N
     from steersman_vectors.sweep.results import ResultsFile, read_results
     from steersman_vectors.sweep.run import missing
 
+    check_apart([("--out", out), ("--parquet", parquet)], (*asked.files, asked.prompts))
     if parquet is not None:
         parquet_file.check_available()
     planned = plan(asked)

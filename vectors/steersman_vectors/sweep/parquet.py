@@ -6,7 +6,8 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from ..errors import OperatorError
+from ..errors import CallerError, OperatorError
+from ..whole_file import write_whole
 from .results import Results
 from .rows import header_of
 
@@ -17,8 +18,9 @@ def check_available() -> None:
         import pyarrow.parquet  # noqa: F401
     except ImportError as error:
         raise OperatorError(
-            "Parquet needs pyarrow, which is not installed here. Install it (pip install pyarrow), "
-            "or use the JSON lines of --out, which hold the same",
+            "Parquet needs pyarrow, which is not installed here. Install it "
+            "(pip install 'steersman[parquet]'), or use the JSON lines of --out, which hold the "
+            "same",
             code="parquet_unavailable",
             param="parquet",
         ) from error
@@ -27,7 +29,7 @@ def check_available() -> None:
 def write_parquet(results: Results, path: Path) -> None:
     """Writes a column for each field of `Row`; the grid is in the metadata under `steersman_sweep`.
 
-    Raises `OperatorError(parquet_unavailable)`.
+    Raises `OperatorError(parquet_unavailable)` or `CallerError(path_unusable)`.
     """
     check_available()
     import pyarrow
@@ -44,4 +46,14 @@ def write_parquet(results: Results, path: Path) -> None:
         metadata={"steersman_sweep": json.dumps(json.loads(header_of(results.grid)))},
     )  # fmt: skip
     rows = [asdict(row) for row in results.rows.values()]
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows, schema=schema), path)
+    table = pyarrow.BufferOutputStream()
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows, schema=schema), table)
+    try:
+        write_whole(path, table.getvalue().to_pybytes())
+    except OSError as error:
+        raise CallerError(
+            f"cannot write {path} ({error.strerror}). Choose another --parquet; the answers are in "
+            "--out",
+            code="path_unusable",
+            param="parquet",
+        ) from error

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
+from pyarrow import parquet
 
 from steersman_server.cli.sweep_options import Asked, plan
 from steersman_server.cli.sweep_views import parts
 from steersman_vectors.formats import native
 from steersman_vectors.schedule import Linear
 from steersman_vectors.sweep.contract import Answer
-from steersman_vectors.sweep.grid import runs
+from steersman_vectors.sweep.grid import from_json, runs
 from steersman_vectors.sweep.results import ResultsFile
 from steersman_vectors.sweep.rows import row_of
 from tests.unit.vectors.commands import Run
@@ -102,13 +104,10 @@ def test_what_is_wrong_is_said_before_an_engine_is_looked_for(asked, tmp_path, r
     assert (tmp_path / "out.jsonl").read_bytes().count(b"\n") == 1  # its grid, from the last
 
 
-def test_parquet_is_refused_at_once_where_pyarrow_is_missing(asked, tmp_path, run: Run):
-    try:
-        import pyarrow  # noqa: F401
-    except ImportError:
-        pass
-    else:
-        pytest.skip("pyarrow is installed")
+def test_parquet_is_refused_at_once_where_pyarrow_is_missing(
+    asked, tmp_path, run: Run, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     done = run(*asked, "--out", tmp_path / "o.jsonl", "--parquet", tmp_path / "o.parquet", "--json")
     assert done.returncode == 4
     assert json.loads(done.stderr)["error"]["code"] == "parquet_unavailable"
@@ -116,7 +115,6 @@ def test_parquet_is_refused_at_once_where_pyarrow_is_missing(asked, tmp_path, ru
 
 
 def test_parquet_holds_what_the_lines_hold(asked, tmp_path, run: Run):
-    parquet = pytest.importorskip("pyarrow.parquet")
     grid = grid_of(asked)
     with ResultsFile(tmp_path / "o.jsonl", grid) as file:
         rows = [row_of(each, FINE) for each in runs(grid)]
@@ -124,9 +122,21 @@ def test_parquet_holds_what_the_lines_hold(asked, tmp_path, run: Run):
             file.write(row)
     done = run(*asked, "--out", tmp_path / "o.jsonl", "--parquet", tmp_path / "o.parquet")
     assert done.returncode == 0, done.stderr
-    table = parquet.read_table(tmp_path / "o.parquet").to_pylist()
-    assert [each["id"] for each in table] == [row.id for row in rows]
-    assert table[-1]["token_ids"] == list(FINE.token_ids)
+    table = parquet.read_table(tmp_path / "o.parquet")
+    assert [each["id"] for each in table.to_pylist()] == [row.id for row in rows]
+    assert table.to_pylist()[-1]["token_ids"] == list(FINE.token_ids)
+    assert from_json(json.loads(table.schema.metadata[b"steersman_sweep"])["grid"]) == grid
+
+
+@pytest.mark.parametrize("option", ["--out", "--parquet"])
+def test_what_is_given_is_never_replaced(asked, tmp_path, run: Run, option: str):
+    prompts = Path(asked[asked.index("--prompts") + 1])
+    before = prompts.read_bytes()
+    files = {"--out": tmp_path / "o.jsonl", "--parquet": tmp_path / "o.parquet", option: prompts}
+    done = run(*asked, *(part for pair in files.items() for part in pair), "--json")
+    assert done.returncode == 3
+    assert json.loads(done.stderr)["error"]["code"] == "path_unusable"
+    assert prompts.read_bytes() == before
 
 
 def test_a_stopped_sweep_says_how_to_go_on(asked, tmp_path):
