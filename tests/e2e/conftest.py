@@ -70,10 +70,10 @@ class Server:
     def get(self, path: str) -> dict:
         return httpx.get(self.url + path, timeout=30).raise_for_status().json()
 
-    def stop(self) -> list[psutil.Process]:
-        """Sends what Ctrl-C sends and returns the processes that outlive it."""
+    def stop(self, how: signal.Signals = signal.SIGINT) -> list[psutil.Process]:
+        """Sends what Ctrl-C sends, or another, and returns the processes that outlive it."""
         family = psutil.Process(self.process.pid).children(recursive=True)
-        self.process.send_signal(signal.SIGINT)
+        self.process.send_signal(how)
         self.process.wait(timeout=60)
         _, alive = psutil.wait_procs(family, timeout=20)
         return alive

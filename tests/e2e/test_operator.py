@@ -136,8 +136,9 @@ def test_a_port_in_use_is_named(server, tmp_path):
 @pytest.mark.parametrize(
     ("engines", "how"),
     [
-        (1, signal.SIGTERM),
-        pytest.param(2, signal.SIGTERM, marks=pytest.mark.soak),  # each half is in the other two
+        # A minute each. Two processes over one engine: `test_metrics`; SIGTERM: `test_registry`.
+        pytest.param(1, signal.SIGTERM, marks=pytest.mark.soak),
+        pytest.param(2, signal.SIGTERM, marks=pytest.mark.soak),
         (2, signal.SIGKILL),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import time
 from collections.abc import Callable
 
@@ -58,7 +59,7 @@ def server(redis, vectors, tiny_model, tmp_path_factory):
     )  # fmt: skip
     yield running
     redis.start() if redis.process is None else redis.thaw()
-    assert running.stop() == [], running.log.read_text()[-3000:]
+    assert running.stop(signal.SIGTERM) == [], running.log.read_text()[-3000:]
     assert PASSWORD not in running.log.read_text()
 
 

@@ -13,6 +13,26 @@ from tests.engine.engines import CPU, Machine
 AT_START = Path(__file__).with_name("interpreter")
 
 
+SOAK = (
+    # The command boots an engine of its own; capture under V2 is in the tests beside it.
+    "test_the_command_extracts_the_same_vector_by_either_back_end",
+    # What is compiled is the model, by V1's tests too; what is V2's, the runner, is in [eager].
+    "test_totals_equal_hugging_face_over_random_traffic[compiled]",
+    "test_read_out_engines_give_the_very_logits_of_stock[compiled]",
+    "test_a_slot_reads_what_it_is_given_and_nothing_of_a_vector_that_is_not_there[compiled]",
+    "test_rows_are_freed_over_hundreds_of_distinct_plans[compiled]",
+)
+"""Minutes under the interpreter for little that is not tried elsewhere: `pytest -m soak`."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks them, before those with the mark are left out."""
+    for item in items:
+        if item.name in SOAK and item.path.parent == AT_START.parent:
+            item.add_marker("soak")
+
+
 @pytest.fixture(scope="session")
 def machine():
     """Model runner V2, its kernels executed by Triton's interpreter: see `interpreter/`."""
