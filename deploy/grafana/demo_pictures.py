@@ -117,7 +117,8 @@ def served(folder: Path) -> Iterator[str]:
         STEERSMAN, "serve", "vectors/demo-model", "--port", url.rpartition(":")[2],
         "--data-dir", str(folder / "data"), "--library", "vectors/library",
         "--served-model-name", "demo", "--intents", "server/steersman_server/intent/demo",
-        "--quality-sample", "1", "--quality-logprob-share", "1",
+        "--quality-sample", "1", "--quality-logprob-share", "1", "--quality-shadow", "0.2",
+        "--readout", "empathy:2,concise:2",
     ]  # fmt: skip
     env = {"STEERSMAN_ADMIN_KEY": ADMIN, "VLLM_CPU_KVCACHE_SPACE": "1"}
     with process(command, folder / "server.log", f"{url}/health", **env):
