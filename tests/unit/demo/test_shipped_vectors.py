@@ -58,7 +58,7 @@ def test_the_recipe_holds_the_commands_that_make_runs(name: str) -> None:
 @pytest.mark.parametrize(
     ("every", "cosine", "norm"),
     # All 600 pairs take a minute for each vector.
-    [pytest.param(1, 0.99999, 1e-4, marks=pytest.mark.soak), (8, 0.99, 0.05)],
+    [pytest.param(1, 0.99999, 1e-4, marks=pytest.mark.soak), (8, 0.99, 0.1)],
 )
 @pytest.mark.parametrize("name", NAMES)
 def test_the_direction_is_the_one_that_a_few_lines_of_torch_find(
