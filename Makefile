@@ -55,7 +55,7 @@ test-gpu: installed ## Run the tests that need an NVIDIA GPU; without one they a
 	$(BIN)/python -m pytest -m "gpu and not bench" $(ARGS)
 
 .PHONY: bench
-bench: installed ## Run the benchmarks (a quarter of an hour); figures go to docs/benchmarks
+bench: installed ## Run the benchmarks (over an hour); figures go to docs/benchmarks
 	$(BIN)/python -m pytest -m "bench and not gpu" --ignore=tests/bench/test_registry.py --ignore=tests/bench/test_server.py --ignore=tests/bench/test_monitoring.py -s $(ARGS)
 
 .PHONY: bench-registry

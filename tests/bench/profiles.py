@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 RUNNER = "VLLM_USE_V2_MODEL_RUNNER"
@@ -44,6 +44,8 @@ class Profile:
     starts: int = 1
     """How often all engines are started, in another order each time."""
     boot_together: bool = False
+    readout: bool = False
+    """Whether it is the tone read-out that is measured, not steering."""
     environment: dict[str, str] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
 
@@ -77,6 +79,11 @@ CPU = Profile(
         RUNNER: "0", "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
     },
 )  # fmt: skip
+
+
+CPU_READOUT = replace(
+    CPU, name="cpu-readout", title="with the tone read-out, CPU", modes=(False,), readout=True
+)
 
 
 def on_gpu(

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.bench import pages
-from tests.bench.profiles import CPU, GPU_1_5B, GPU_8B, RUNNER
+from tests.bench.profiles import CPU, CPU_READOUT, GPU_1_5B, GPU_8B, RUNNER
 from tests.bench.throughput import (
     STOCK,
     STOCK_WITH_ARRIVALS,
@@ -99,7 +99,9 @@ def test_a_case_steps_in_turn_with_stock_under_the_same_load():
     assert pairs["a"] == [([1.0] * 16, [2.0] * 16)] * 2
 
 
-@pytest.mark.parametrize("profile", [CPU, GPU_1_5B, GPU_8B], ids=lambda profile: profile.name)
+@pytest.mark.parametrize(
+    "profile", [CPU, CPU_READOUT, GPU_1_5B, GPU_8B], ids=lambda profile: profile.name
+)
 def test_layers_of_each_profile_exist(profile):
     for case in cases_of(profile):
         assert len(case.plans) == profile.requests

@@ -1,6 +1,7 @@
 """Steered against stock vLLM, as ratios with their spread.
 
-On the CPU a quarter of an hour; on a GPU, with CUDA graphs, some five minutes for each shape.
+On the CPU half an hour, and ten minutes for the read-out; on a GPU, with CUDA graphs, some five
+minutes for each shape.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from tests.bench.pages import write_throughput
-from tests.bench.profiles import CPU, GPU_1_5B, GPU_8B
+from tests.bench.profiles import CPU, CPU_READOUT, GPU_1_5B, GPU_8B
 from tests.bench.throughput import measure
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(3600)]
@@ -16,6 +17,7 @@ pytestmark = [pytest.mark.bench, pytest.mark.timeout(3600)]
 
 PROFILES = [
     pytest.param(CPU, id="cpu"),
+    pytest.param(CPU_READOUT, id=CPU_READOUT.name),
     pytest.param(GPU_1_5B, id=GPU_1_5B.name, marks=pytest.mark.gpu),
     pytest.param(GPU_8B, id=GPU_8B.name, marks=pytest.mark.gpu),
 ]

@@ -63,13 +63,20 @@ def cases_of(profile: Profile) -> list[Case]:
 
     five = [depth * (2 * i + 1) // 12 for i in range(5)]
     own = [{"alphas": {"one": 0.5 + i / 100}} for i in range(n)]
-    return [
+    unsteered = [
         Case(STOCK, None, nothing),
         Case("stock vLLM again", None, nothing, process=1 if profile.starts > 1 else 0),
         Case("idle, 5 layers hooked", five, nothing, 0.995),
+    ]
+    if profile.readout:
+        return [
+            *unsteered,
+            Case("idle, 2 vectors read out", five, nothing, 0.995, readout=(2, 8)),
+            Case("idle, 2 vectors read out in every step", five, nothing, readout=(2, 1)),
+        ]
+    return [
+        *unsteered,
         Case("idle, every layer hooked", "all", nothing, 0.995),
-        Case("idle, 2 vectors read out", five, nothing, 0.995, readout=(2, 8)),
-        Case("idle, 2 vectors read out in every step", five, nothing, readout=(2, 1)),
         Case("steered at 1 layer", [depth // 2], same("one")),
         Case("steered at 5 layers", five, same("one"), 0.99),
         Case("steered at every layer", "all", same("one"), 0.97),
