@@ -78,6 +78,11 @@ class JointOrder:
     """Of more than two vectors, the most combinations of all of them."""
 
     @property
+    def sides(self) -> tuple[Side, ...]:
+        """Returns the vectors, as records have them."""
+        return tuple(map(_side, self.dials))
+
+    @property
     def pairs(self) -> tuple[Presets, ...]:
         """Returns every preset of every vector with every preset of every other."""
         return tuple(
@@ -217,7 +222,7 @@ def calibrate_jointly(
         )
     order = asked.order
     return Joint(
-        vectors=tuple(map(_side, asked.dials)),
+        vectors=asked.sides,
         fingerprint=order.model,
         cosines=tuple(_cosines(one, other) for one, other in combinations(asked.dials, 2)),
         measures={each.name: each.told for each in order.measured} | {"kl": KL_TOLD},
@@ -227,6 +232,7 @@ def calibrate_jointly(
         seed=order.asking.seed,
         combinations=tuple(found),
         whole=asked.whole,
+        options=order.options,
         seconds=round(time.monotonic() - started, 3),
         machine=machine(),
     )

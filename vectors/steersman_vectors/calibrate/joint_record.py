@@ -89,6 +89,8 @@ class Joint(_Frozen):
     """Of every two vectors; then of all, where there are more."""
     whole: bool
     """Whether all presets of all vectors were tried with each other; else equal levels only."""
+    options: str | None = None
+    """Digest of the options that it was found under (`Order.options`)."""
     seconds: float
     machine: str
 

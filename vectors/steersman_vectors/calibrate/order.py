@@ -13,6 +13,7 @@ from ..card import Scope
 from ..formats import native
 from ..judges.contract import Judge
 from ..judges.llm import LlmJudge
+from ..recipe.calibrate_step import options_digest
 from ..schedule import CONSTANT, AnySchedule
 from ..sweep.grid import Grid, GridVector, LayerSet
 from ..sweep.prompts import SweepPrompt
@@ -84,6 +85,11 @@ class Order:
     def digest(self) -> str:
         """Returns the digest of the vector as it was given."""
         return native.digest(native.dumps(self.vector))
+
+    @cached_property
+    def options(self) -> str:
+        """Returns the digest of the recipe's options, its files by name and content."""
+        return options_digest(self.recipe)
 
     @property
     def layers(self) -> tuple[int, ...]:

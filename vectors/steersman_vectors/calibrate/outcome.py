@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import ValidationError
 
 from ..errors import SteersmanError
 from ..formats import native
+from ..recipe.calibrate_step import options_digest
+from ..vector import SteeringVector
+from .card_fields import with_dial
 from .joint import JointOrder
 from .joint_card import with_joint
 from .joint_record import Joint
@@ -17,38 +20,42 @@ from .order import Order
 from .record import Calibration
 
 Told = TypeVar("Told", Calibration, Joint)
-NOT_OPTIONS = ("command", "versions")
-"""Of the recipe: how it was typed and what was installed."""
 
 
 def is_outcome(order: Order, out: Path, record_file: Path) -> bool:
     """Returns whether what is there of the two files is of this vector and these options."""
     record = _record(record_file, Calibration)
-    if record is None or record.vector_digest != order.digest:
+    if record is None or (record.vector_digest, record.options) != (order.digest, order.options):
         return False
     if not out.exists():
         return True
     try:
-        card = native.load(out).card
-    except SteersmanError:
+        written, again = native.load(out), with_dial(order, record)
+        step = written.card.recipe.get("calibration")
+        if not isinstance(step, dict) or options_digest(step) != order.options:
+            return False
+    except (SteersmanError, ValueError, OSError):
         return False
-    then = card.recipe.get("calibration")
-    return isinstance(then, Mapping) and _options(then) == _options(order.recipe)
+    # How it was typed then, with what installed, does not count.
+    recipe = {**again.card.recipe, "calibration": step}
+    then = again.card.model_copy(update={"recipe": recipe})
+    return native.dumps(written) == native.dumps(SteeringVector(then, again.directions))
 
 
 def is_joint_outcome(jointly: JointOrder, outs: Sequence[Path], record_file: Path) -> bool:
     """Returns the same of a joint calibration; outs: one for each vector, in their order."""
-    record, order = _record(record_file, Joint), jointly.order
-    if record is None or record.gates != order.space.gates:
+    record = _record(record_file, Joint)
+    if record is None or record.options != jointly.order.options:
         return False
-    if (record.temperature, record.seed) != (order.asking.temperature, order.asking.seed):
+    if (record.vectors, record.whole) != (jointly.sides, jointly.whole):
         return False
-    if [side.name for side in record.vectors] != [each.name for each in jointly.dials]:
+    try:
+        return all(
+            not out.exists() or out.read_bytes() == native.dumps(with_joint(each.vector, record))
+            for each, out in zip(jointly.dials, outs, strict=True)
+        )
+    except OSError:
         return False
-    return all(
-        not out.exists() or out.read_bytes() == native.dumps(with_joint(each.vector, record))
-        for each, out in zip(jointly.dials, outs, strict=True)
-    )
 
 
 def _record(file: Path, kind: type[Told]) -> Told | None:
@@ -56,7 +63,3 @@ def _record(file: Path, kind: type[Told]) -> Told | None:
         return kind.model_validate_json(file.read_bytes())
     except (OSError, ValidationError):
         return None
-
-
-def _options(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in recipe.items() if name not in NOT_OPTIONS}

@@ -123,5 +123,7 @@ class Calibration(_Frozen):
     """Whether coherence broke at a larger alpha than `alpha_max`; else the search ended there."""
     why_none: str | None = None
     """Why there are no presets, where there are none."""
+    options: str | None = None
+    """Digest of the options that it was found under (`Order.options`)."""
     seconds: float
     machine: str

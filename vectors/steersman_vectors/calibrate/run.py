@@ -74,6 +74,7 @@ def calibrate(
         prompted=prompted,
         examples=tuple(_examples(bench, order, found)),
         why_none=why_none,
+        options=order.options,
         seconds=round(time.monotonic() - started, 3),
         machine=machine(),
         toward=order.toward,

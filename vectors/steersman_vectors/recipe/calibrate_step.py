@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import JsonValue
 
+from ..formats import native
 from ..judges.named_file import named_file
 from .data_file import DataFile, data_file
 from .recipe import CalibrateStep
@@ -42,6 +44,18 @@ def calibrate_step(
         seed=seed,
         versions=versions(),
     )
+
+
+def options_digest(step: Mapping[str, JsonValue]) -> str:
+    """Returns what two steps share that ask for the same; step: as cards have it.
+
+    How it was typed, what was installed and the folders of its files do not count.
+    """
+    said = {name: value for name, value in step.items() if name not in ("command", "versions")}
+    if "data" in said:
+        files = CalibrateStep.model_validate_json(json.dumps(step)).data
+        said["data"] = {role: [file.name, file.sha256] for role, file in files.items()}
+    return native.digest(json.dumps(said, sort_keys=True).encode())
 
 
 def _said(role: str, value: str | float | Path, data: dict[str, DataFile]) -> str | float:

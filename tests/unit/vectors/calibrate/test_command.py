@@ -101,10 +101,12 @@ def test_a_dial_and_then_two_of_them_together(run: Run, given: Path) -> None:
     assert joint.returncode == (0 if told["safe"] else 1)
     again = calibrate(run, given, "warm-dial", "warm-joint.safetensors", *jointly)
     assert again.returncode == joint.returncode, again.stderr
-    other_gates = calibrate(
-        run, given, "warm-dial", "warm-joint.safetensors", *jointly, "--max-kl", "1"
-    )  # fmt: skip
-    assert json.loads(other_gates.stderr.splitlines()[-1])["error"]["code"] == "file_exists"
+    for option, value in (("--max-kl", "1"), ("--max-tokens", "41"), ("--also", "length")):
+        other_options = calibrate(
+            run, given, "warm-dial", "warm-joint.safetensors", *jointly, option, value, "--dry-run"
+        )  # fmt: skip
+        said = json.loads(other_options.stderr.splitlines()[-1])
+        assert said["error"]["code"] == "file_exists", option
     card = native.load(given / "other-joint.safetensors").card
     assert len(card.quality["joint"]["warmth"]["safe"]) == len(told["safe"])
 
@@ -146,6 +148,8 @@ def test_a_vector_that_passes_no_gate_exits_with_1(
     card = native.load(given / "d.safetensors").card
     assert card.presets == {}
     assert "no setting passes" in card.quality["calibration"]["why_no_presets"]
+    again = calibrate(run, given, "warmth", "d.safetensors", "--layers", "own", "--alphas", "1")
+    assert again.returncode == 1, again.stderr
 
 
 def test_what_it_would_ask_is_told_without_an_engine(run: Run, given: Path) -> None:
@@ -297,3 +301,36 @@ def test_another_file_is_replaced_only_by_force(run: Run, given: Path) -> None:
         assert done.returncode == 3
         assert "Add --force to replace it" in " ".join(done.stderr.split())
     assert native.load(out).card.presets == native.loads(first).card.presets
+
+
+def test_the_same_command_goes_on_wherever_it_is_typed(
+    run: Run, given: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ["--layers", "own", "--alphas", "0.5,1"]
+    out = given / "d.safetensors"
+    assert calibrate(run, given, "warmth", out.name, *asked).returncode == 0
+    monkeypatch.chdir(given / "more")
+    relative = [
+        "--prompts", "../prompts.jsonl", "--judge", "keywords:../warm.txt", "--out",
+        "../d.safetensors", "--json",
+    ]  # fmt: skip
+    again = calibrate(run, given, "warmth", out.name, *asked, *relative)
+    assert again.returncode == 0, again.stderr
+    out.unlink()  # as after an end between record and vector
+    assert calibrate(run, given, "warmth", out.name, *asked, "--dry-run").returncode == 0
+    other = calibrate(run, given, "warmth", out.name, *asked, "--max-tokens", "41", "--dry-run")
+    assert other.returncode == 3, "the record is of other options"
+    assert "its record" in other.stderr
+
+
+def test_an_outcome_that_has_been_worked_on_since_is_kept(run: Run, given: Path) -> None:
+    asked = ["--layers", "own", "--alphas", "0.5,1"]
+    out = given / "d.safetensors"
+    assert calibrate(run, given, "warmth", out.name, *asked).returncode == 0
+    dial = native.load(out)
+    joint = {**dial.card.quality, "joint": {"other": {}}}
+    for update in ({"description": "Mine."}, {"quality": joint}):
+        native.save(SteeringVector(dial.card.model_copy(update=update), dial.directions), out)
+        done = calibrate(run, given, "warmth", out.name, *asked, "--dry-run", "--json")
+        assert done.returncode == 3, done.stdout
+        assert json.loads(done.stderr.splitlines()[-1])["error"]["code"] == "file_exists"
