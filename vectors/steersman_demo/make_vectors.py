@@ -145,9 +145,10 @@ def main() -> None:
     args = parser.parse_args()
     vector_data.write(args.work / "data")
     # Outcomes of a run before, perhaps of other settings: made again from the answers beside them.
-    for outcome in (*args.work.glob("*-dial.*"), *args.work.glob("*-joint.*")):
-        if outcome.is_file():
-            outcome.unlink()
+    for name in NAMES:
+        for kind in ("dial.safetensors", "dial.calibration.json", "joint.safetensors",
+                     "joint.joint.json"):  # fmt: skip
+            (args.work / f"{name}-{kind}").unlink(missing_ok=True)
     for command in making(args.work):
         run(command)
     args.reports.mkdir(parents=True, exist_ok=True)
