@@ -42,6 +42,7 @@ def run(asked: Asked, out: Path, *, engine: str, at_once: int, parquet: Path | N
     check_apart([("--out", out), ("--parquet", parquet)], (*asked.files, asked.prompts))
     if parquet is not None:
         parquet_file.check_available()
+        parquet_file.check_replaceable(parquet)
     planned = plan(asked)
     before, clock = 0, _Clock()
     interrupted = False

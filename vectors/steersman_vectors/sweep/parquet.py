@@ -11,6 +11,9 @@ from ..whole_file import write_whole
 from .results import Results
 from .rows import header_of
 
+GRID_KEY = b"steersman_sweep"
+"""Of a table's metadata."""
+
 
 def check_available() -> None:
     """Returns when Parquet can be written; raises `OperatorError(parquet_unavailable)`."""
@@ -24,6 +27,26 @@ def check_available() -> None:
             code="parquet_unavailable",
             param="parquet",
         ) from error
+
+
+def check_replaceable(path: Path) -> None:
+    """Returns where nothing is there, or a table of a sweep; raises `CallerError(file_exists)`."""
+    import pyarrow
+    import pyarrow.parquet
+
+    if not path.exists():
+        return
+    try:
+        # NOTE: of a device or a pipe nothing is read.
+        metadata = pyarrow.parquet.read_schema(path).metadata if path.is_file() else None
+    except (pyarrow.ArrowException, OSError):
+        metadata = None
+    if GRID_KEY not in (metadata or {}):
+        raise CallerError(
+            f"--parquet: {path} exists and is no table of a sweep. Choose another file",
+            code="file_exists",
+            param="parquet",
+        )
 
 
 def write_parquet(results: Results, path: Path) -> None:
@@ -43,7 +66,7 @@ def write_parquet(results: Results, path: Path) -> None:
             "text": text, "finish_reason": text, "token_ids": pyarrow.list_(number),
             "logprobs": pyarrow.list_(pyarrow.float64()),
         },
-        metadata={"steersman_sweep": json.dumps(json.loads(header_of(results.grid)))},
+        metadata={GRID_KEY: json.dumps(json.loads(header_of(results.grid)))},
     )  # fmt: skip
     rows = [asdict(row) for row in results.rows.values()]
     table = pyarrow.BufferOutputStream()

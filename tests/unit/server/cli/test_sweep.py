@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path
 
+import pyarrow
 import pytest
 from pyarrow import parquet
 
@@ -137,6 +138,26 @@ def test_what_is_given_is_never_replaced(asked, tmp_path, run: Run, option: str)
     assert done.returncode == 3
     assert json.loads(done.stderr)["error"]["code"] == "path_unusable"
     assert prompts.read_bytes() == before
+
+
+def test_a_table_replaces_only_a_sweeps_own(asked, tmp_path, run: Run):
+    grid, out, table = grid_of(asked), tmp_path / "o.jsonl", tmp_path / "o.parquet"
+    with ResultsFile(out, grid) as file:
+        for each in runs(grid):
+            file.write(row_of(each, FINE))
+    command = (*asked, "--out", out, "--parquet", table, "--json")
+    foreign = pyarrow.table({"id": ["mine"]})
+    parquet.write_table(foreign, tmp_path / "foreign.parquet")
+    for mine in (b"notes", b"", (tmp_path / "foreign.parquet").read_bytes()):
+        table.write_bytes(mine)
+        done = run(*command)
+        assert done.returncode == 3, done.stdout
+        assert json.loads(done.stderr)["error"]["code"] == "file_exists"
+        assert table.read_bytes() == mine
+    table.unlink()
+    for _ in range(2):
+        assert run(*command).returncode == 0
+    assert parquet.read_table(table).num_rows == len(runs(grid))
 
 
 def test_a_stopped_sweep_says_how_to_go_on(asked, tmp_path):
