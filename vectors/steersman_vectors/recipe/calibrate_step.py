@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from ..formats import native
+from ..fingerprint import digest_of
 from ..judges.named_file import named_file
 from .data_file import DataFile, data_file
 from .recipe import CalibrateStep
@@ -55,7 +55,7 @@ def options_digest(step: Mapping[str, JsonValue]) -> str:
     if "data" in said:
         files = CalibrateStep.model_validate_json(json.dumps(step)).data
         said["data"] = {role: [file.name, file.sha256] for role, file in files.items()}
-    return native.digest(json.dumps(said, sort_keys=True).encode())
+    return digest_of(said)
 
 
 def _said(role: str, value: str | float | Path, data: dict[str, DataFile]) -> str | float:
