@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from steersman_vectors.errors import CallerError
-from steersman_vectors.judges.named_file import named_file
 
 from .calibrate_options import Asked, Outs, Planned, plan, toward_of
 from .output import print_note
@@ -135,11 +134,11 @@ def plan_jointly(
         )
     vectors = (("--out", out), *(("--with-out", other.out) for other in others))
     outs = Outs(vectors, out.with_suffix(RECORD), force)
-    judged = filter(None, (named_file(other.judge) for other in others))
-    outs.check_apart_from(asked, *(other.file for other in others), *judged)
     # Another judge only: to be told of the same one twice would be refused.
     specs = tuple(dict.fromkeys((asked.judge, *asked.also, *(other.judge for other in others))))
-    planned = plan(replace(asked, also=specs[1:], layers=("own",), alphas="1"))
+    together = replace(asked, also=specs[1:], layers=("own",), alphas="1")
+    outs.check_apart_from(together, *(other.file for other in others))
+    planned = plan(together)
     order = planned.order
     dials = [Dialled(order.vector, order.behaviour, order.toward)]
     for other in others:
