@@ -118,8 +118,9 @@ def _dropped(dropped: Sequence[Dropped]) -> Iterator[Finding]:
 
 
 def _ids(lines: Sequence[Numbered]) -> Iterator[Finding]:
-    times = Counter(each.line.id for each in lines if each.line.id is not None)
-    numbers = [each.number for each in lines if each.line.id and times[each.line.id] > 1]
+    named = [each for each in lines if each.line.id is not None]
+    times = Counter(each.line.id for each in named)
+    numbers = [each.number for each in named if times[each.line.id] > 1]
     if numbers:
         yield finding(
             "note", "ids_repeated", f"{len(numbers)} lines share their id with another",
